@@ -1,0 +1,47 @@
+// Float-to-float rewrites before calibration. Each keeps the model's meaning (up to float rounding where it
+// says so).
+#ifndef OQ_PASSES_PASSES_H
+#define OQ_PASSES_PASSES_H
+
+#include "base/hash.h"
+#include "run/run.h"
+
+// Replaces nodes whose inputs are all constant by initializers (results over 16 MB, and random operators, are
+// left).
+oq_status oq_pass_fold_constants(oq_graph *graph, oq_error *err);
+// Dropout, Identity, no-op Cast/Reshape/Pad of inference; keeps graph outputs' names.
+oq_status oq_pass_remove_no_ops(oq_graph *graph, oq_error *err);
+// BatchNormalization (and Mul, Add, Sub, Div by constants per channel) into the Conv, ConvTranspose, Gemm or
+// MatMul before it.
+oq_status oq_pass_fold_batch_norm(oq_graph *graph, oq_error *err);
+// Raises ai.onnx to at least `opset`, converting every operator on the way; never lowers. ir_version is
+// raised to what the opset needs.
+oq_status oq_pass_upgrade_opset(oq_model *model, int64_t opset, oq_error *err);
+// Marks functions written out in primitives: node->region. The kinds found are listed in `regions`.
+typedef enum oq_region_kind {
+    OQ_REGION_GELU,
+    OQ_REGION_SILU,
+    OQ_REGION_HARD_SWISH,
+    OQ_REGION_HARD_SIGMOID,
+    OQ_REGION_LAYER_NORM,
+    OQ_REGION_RMS_NORM,
+    OQ_REGION_SOFTMAX
+} oq_region_kind;
+typedef struct oq_region {
+    oq_region_kind kind;
+    oq_value_id input, output;
+} oq_region;
+typedef struct oq_regions {
+    oq_region *items; // block of `mem`
+    size_t count, capacity;
+    oq_mem *mem;
+} oq_regions;
+oq_status oq_pass_find_regions(oq_graph *graph, oq_regions *out, oq_error *err);
+void oq_regions_release(oq_regions *regions);
+
+// All of the above in their order: what calibration and quantization work on.
+oq_status oq_prepare_model(oq_model *model, oq_regions *regions, oq_error *err);
+// Hash of the prepared graph (structure, attributes, constants): the key of statistics.
+oq_status oq_graph_hash(const oq_graph *graph, oq_hash *out, oq_error *err);
+
+#endif

@@ -1,0 +1,49 @@
+// The executor: a program is prepared once from a graph and run by any number of workers.
+#ifndef OQ_RUN_RUN_H
+#define OQ_RUN_RUN_H
+
+#include "ops/ops.h"
+
+typedef struct oq_program oq_program; // immutable after prepare; shared among threads
+typedef struct oq_worker oq_worker;   // slots, buffer pool and scratch of one thread
+
+typedef struct oq_program_options {
+    // Values that an observer wants to see, by id in the main graph ([value_count] flags), or NULL.
+    const bool *observed;
+    // Nodes to run: only what these values need ([count] ids of the main graph), instead of the graph
+    // outputs.
+    const oq_value_id *outputs;
+    size_t output_count;
+    // Values to be given by the caller instead of the graph inputs.
+    const oq_value_id *inputs;
+    size_t input_count;
+    // Tests: run DequantizeLinear -> op -> QuantizeLinear in float instead of the integer kernel.
+    bool plain_qdq;
+} oq_program_options;
+
+// Checks that every node can be run, orders, fixes lifetimes, loads constants, packs weights, finds DQ -> op
+// -> Q groups. UNSUPPORTED names the first node whose operator cannot be run. The graph must outlive the
+// program and not change.
+oq_status oq_program_new(oq_graph *graph, const oq_program_options *options, oq_program **out, oq_error *err);
+void oq_program_free(oq_program *program); // NULL is allowed
+// Ids of inputs that the caller must give (graph inputs without initializer, or options->inputs) and of
+// outputs, in order.
+const oq_value_id *oq_program_inputs(const oq_program *program, size_t *count);
+const oq_value_id *oq_program_outputs(const oq_program *program, size_t *count);
+
+oq_status oq_worker_new(const oq_program *program, oq_worker **out, oq_error *err);
+void oq_worker_free(oq_worker *worker); // NULL is allowed
+
+// Sees every observed value of one run as it is computed; the value is valid during the call only.
+typedef struct oq_observer {
+    void *self;
+    oq_status (*see)(void *self, oq_value_id id, const oq_value *value, oq_error *err);
+} oq_observer;
+
+// One run. inputs[k] belongs to oq_program_inputs[k]; checked against dtype and known dimensions of the graph
+// input. Outputs receive references that the caller gives back. `pool` threads inside nodes, or NULL;
+// `observer` may be NULL.
+oq_status oq_worker_run(oq_worker *worker, const oq_value *inputs, oq_value *outputs,
+                        const oq_observer *observer, oq_pool *pool, oq_error *err);
+
+#endif

@@ -1,0 +1,86 @@
+// Statistics of tensors: counted in one streaming pass, merged exactly, turned into ranges; and their file.
+#ifndef OQ_STATS_STATS_H
+#define OQ_STATS_STATS_H
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "grid/grid.h"
+
+#define OQ_STATS_BINS 2048
+
+// Sums are exact in any order: each sample's double sum is added to a wide integer accumulator of this many
+// 32-bit limbs.
+typedef struct oq_exact_sum {
+    int64_t limb[40];
+} oq_exact_sum;
+
+void oq_exact_sum_add(oq_exact_sum *sum, double value); // finite
+void oq_exact_sum_merge(oq_exact_sum *into, const oq_exact_sum *other);
+double oq_exact_sum_get(const oq_exact_sum *sum); // rounded once
+
+// Power-of-two histogram: bin b counts values in [(first + b) * 2^exponent, (first + b + 1) * 2^exponent).
+// The width is the least power of two at which OQ_STATS_BINS bins on multiples of it hold min and max; so it
+// depends on the data alone.
+typedef struct oq_histogram {
+    int exponent;
+    int64_t first;
+    uint64_t count[OQ_STATS_BINS];
+    bool used;
+} oq_histogram;
+
+void oq_histogram_add(oq_histogram *h, const float *x, size_t n, float min, float max);
+void oq_histogram_merge(oq_histogram *into, const oq_histogram *other);
+
+typedef struct oq_tensor_stats {
+    const char *name;
+    float min, max; // +inf, -inf while empty
+    uint64_t count, zero, nan, infinite;
+    uint64_t first_bad_sample; // index of the first sample with NaN or infinity; UINT64_MAX
+    oq_exact_sum sum, sum_squares;
+    oq_histogram histogram;
+    // Per channel along `axis` (OQ_NONE style -1: none): min, max, sum; [channels].
+    int axis;
+    size_t channels;
+    float *channel_min, *channel_max;
+    oq_exact_sum *channel_sum;
+    uint64_t channel_count; // values per channel
+} oq_tensor_stats;
+
+// Statistics of one model over one data set.
+typedef struct oq_stats {
+    oq_mem *mem;
+    oq_hash model, data;
+    bool synthetic; // made-up data
+    uint64_t samples;
+    oq_tensor_stats **tensors;
+    size_t count, capacity;
+    oq_map names;
+} oq_stats;
+
+oq_status oq_stats_new(oq_mem *mem, oq_stats **out, oq_error *err);
+void oq_stats_free(oq_stats *stats);                                       // NULL is allowed
+oq_tensor_stats *oq_stats_find(const oq_stats *stats, const char *tensor); // NULL when it is not there
+oq_status oq_stats_ensure(oq_stats *stats, const char *tensor, oq_tensor_stats **out, oq_error *err);
+// Adds one sample's values; order of samples does not matter.
+oq_status oq_stats_add(oq_tensor_stats *into, oq_mem *mem, const oq_tensor *tensor, uint64_t sample,
+                       oq_error *err);
+// Adds everything of `other` (same model); exact in any order.
+oq_status oq_stats_merge(oq_stats *into, const oq_stats *other, oq_error *err);
+
+oq_status oq_stats_save(const oq_stats *stats, const char *path, oq_error *err);
+oq_status oq_stats_load(oq_mem *mem, const char *path, oq_stats **out, oq_error *err);
+
+typedef enum oq_range_method {
+    OQ_RANGE_MINMAX,
+    OQ_RANGE_PERCENTILE,
+    OQ_RANGE_ENTROPY,
+    OQ_RANGE_MSE
+} oq_range_method;
+typedef struct oq_range {
+    double min, max;
+} oq_range;
+// The range of a tensor by a method. NaN, infinity or no values: BAD_DATA naming tensor and sample.
+oq_status oq_range_of(const oq_tensor_stats *tensor, oq_range_method method, double percentile,
+                      const oq_grid *grid, bool symmetric, oq_range *out, oq_error *err);
+
+#endif

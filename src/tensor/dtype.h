@@ -1,0 +1,59 @@
+// Data types as a table of traits, and access to elements of any of them through four working types.
+#ifndef OQ_TENSOR_DTYPE_H
+#define OQ_TENSOR_DTYPE_H
+
+#include "base/mem.h"
+
+typedef onnxq_dtype oq_dtype;
+
+// The type in which arithmetic on a data type is done without loss: float32 for all floats of at most 32
+// bits.
+typedef enum oq_work_type { OQ_WORK_NONE, OQ_WORK_F32, OQ_WORK_F64, OQ_WORK_I64, OQ_WORK_U64 } oq_work_type;
+
+typedef struct oq_dtype_traits {
+    const char *name;
+    uint8_t bits;  // per element in files (packed)
+    uint8_t bytes; // per element in memory: sub-byte types take one byte each; 0 for strings
+    oq_work_type work;
+    bool is_float, is_signed, is_integer; // bool and string are none of them; complex is none
+    int64_t min;                          // least value of integer types
+    uint64_t max;                         // greatest value of integer types
+} oq_dtype_traits;
+
+const oq_dtype_traits *oq_dtype_info(
+    oq_dtype dtype); // an entry with bytes 0 and work NONE for unknown numbers
+static inline size_t oq_dtype_bytes(oq_dtype dtype) { return oq_dtype_info(dtype)->bytes; }
+static inline bool oq_dtype_is_sub_byte(oq_dtype dtype) {
+    return oq_dtype_info(dtype)->bits < 8 && oq_dtype_info(dtype)->bits;
+}
+// The dtype named `text` ("float32", "int8", ...), or ONNXQ_UNDEFINED.
+oq_dtype oq_dtype_parse(const char *text);
+
+// Blocks of elements to and from a working type. `from`/`into` point at elements of `dtype` in memory layout.
+// Stores round to nearest even, saturate where ONNX's Cast saturates (`oq_store_*` saturates float8 and
+// smaller; integers wrap like C). bool loads as 0 or 1, stores x != 0.
+void oq_load_f32(oq_dtype dtype, const void *from, float *into, size_t count);
+void oq_store_f32(oq_dtype dtype, const float *from, void *into, size_t count);
+void oq_load_f64(oq_dtype dtype, const void *from, double *into, size_t count);
+void oq_store_f64(oq_dtype dtype, const double *from, void *into, size_t count);
+void oq_load_i64(oq_dtype dtype, const void *from, int64_t *into, size_t count);
+void oq_store_i64(oq_dtype dtype, const int64_t *from, void *into, size_t count);
+void oq_load_u64(oq_dtype dtype, const void *from, uint64_t *into, size_t count);
+void oq_store_u64(oq_dtype dtype, const uint64_t *from, void *into, size_t count);
+
+// Single conversions; float8 kinds by dtype, `saturate` as in Cast.
+float oq_half_to_float(uint16_t half);
+uint16_t oq_half_from_float(float value);   // round to nearest even
+uint16_t oq_half_from_double(double value); // one rounding
+float oq_bfloat16_to_float(uint16_t value);
+uint16_t oq_bfloat16_from_float(float value);
+float oq_small_float_to_float(oq_dtype dtype, uint8_t value); // float8*, float6*, float4e2m1
+uint8_t oq_small_float_from_float(oq_dtype dtype, float value, bool saturate);
+
+// Files pack sub-byte types low bits first; memory holds one element per byte (sign-extended for signed
+// types).
+size_t oq_packed_bytes(oq_dtype dtype, size_t count); // SIZE_MAX when it overflows
+void oq_unpack(oq_dtype dtype, const uint8_t *packed, uint8_t *elements, size_t count);
+void oq_pack(oq_dtype dtype, const uint8_t *elements, uint8_t *packed, size_t count);
+
+#endif
