@@ -68,6 +68,8 @@ typedef struct oq_op_version {
     void (*release)(oq_mem *mem, void *state);
     // Rewrites a node of the version before this one to this one. NULL: nothing to do but the number.
     oq_status (*upgrade)(oq_upgrade_context *context, oq_error *err);
+    // Multiply-accumulates of one run, unknown sizes counted as 1. NULL: not a product, none.
+    uint64_t (*macs)(const oq_graph *graph, const oq_node *node);
 } oq_op_version;
 
 // How an operator is random, needs bodies, etc.
@@ -184,8 +186,8 @@ oq_status oq_check_graph(oq_graph *graph, bool strict, oq_error *err);
 // Fills types of all values as far as they follow from inputs and constants; contradictions with what the
 // file declares are errors. Bodies and local functions included.
 oq_status oq_infer_graph(oq_graph *graph, oq_error *err);
-// Multiply-accumulates of one node (MatMul, Gemm, Conv, ConvTranspose, their integer forms, LSTM, GRU, RNN)
-// for the shapes known to inference, unknown sizes counted as 1; 0 for other operators.
+// Multiply-accumulates of one node by its operator's `macs`, for the shapes known to inference, unknown sizes
+// counted as 1; 0 for operators that are no products.
 uint64_t oq_op_macs(const oq_graph *graph, const oq_node *node);
 
 #endif
