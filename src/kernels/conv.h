@@ -17,12 +17,13 @@ typedef struct oq_conv_shape {
 } oq_conv_shape;
 
 // Packed weights depend on groups, channels, filters and kernel only, not on the image's size.
-size_t oq_conv_f32_packed_bytes(const oq_conv_shape *s);
+size_t oq_conv_f32_packed_bytes(const oq_conv_shape *s); // SIZE_MAX on overflow
 void oq_conv_f32_pack(const oq_conv_shape *s, const float *w, void *packed);
-size_t oq_conv_f32_scratch_bytes(const oq_conv_shape *s); // for one call
-// y = conv(x, w) + bias, one image; bias [M] or NULL; `low`/`high` clamp when epilogue says so.
+// y = conv(x, w) + bias, one image; bias [M] or NULL; `low`/`high` clamp when epilogue says so. Needs no
+// scratch: tiles of at most 128 KiB live on the worker's stack. Each output is one chain of fused
+// multiply-adds over (channel, kernel position) from +0; padded places take part as x = +0.
 void oq_conv_f32_run(const oq_conv_shape *s, const float *x, const void *packed, const float *bias,
-                     oq_epilogue epilogue, float low, float high, float *y, void *scratch, oq_pool *pool);
+                     oq_epilogue epilogue, float low, float high, float *y, oq_pool *pool);
 
 // acc[M, out...] int32 = sum (x - x_zero) * (w - w_zero[m]); padded places count as x = x_zero. Exact.
 typedef struct oq_conv_8 {
@@ -34,13 +35,12 @@ typedef struct oq_conv_8 {
     const int32_t *w_zero; // one value, or [M] when per_filter
     bool w_zero_per_filter;
     int32_t *acc;
-    void *scratch;
+    const oq_requantize *requantize; // per filter; or NULL: the result stays in acc
     oq_pool *pool;
 } oq_conv_8;
 
 size_t oq_conv_8_packed_bytes(const oq_conv_shape *s);
 void oq_conv_8_pack(const oq_conv_shape *s, const void *w, bool w_signed, void *packed);
-size_t oq_conv_8_scratch_bytes(const oq_conv_shape *s);
 void oq_conv_8_run(const oq_conv_8 *c);
 
 #endif

@@ -35,6 +35,17 @@ size_t oq_gemm_8_packed_bytes(size_t k, size_t n);
 void oq_gemm_8_pack(const void *b, bool b_signed, size_t ldb, bool transposed, size_t k, size_t n,
                     void *packed);
 
+// What becomes of finished sums, fused: q = saturate(round_half_even((float)(acc + bias) * multiplier) +
+// zero_point), one byte each, laid out as the sums are. acc is then workspace whose content is undefined.
+typedef struct oq_requantize {
+    const int32_t *bias;     // per channel (column of a product, filter of a convolution), or NULL
+    const float *multiplier; // one, or per channel
+    bool per_channel;
+    bool is_signed;
+    int32_t zero_point;
+    void *out; // [M, N] with row stride `ldc`, or [M, out...]
+} oq_requantize;
+
 typedef struct oq_gemm_8 {
     size_t m, n, k;
     const void *a; // row-major, row stride lda elements, one byte each
@@ -47,7 +58,8 @@ typedef struct oq_gemm_8 {
     bool b_zero_per_column;
     int32_t *c; // row stride ldc
     size_t ldc;
-    oq_pool *pool; // or NULL
+    const oq_requantize *requantize; // per column; or NULL: the result stays in c
+    oq_pool *pool;                   // or NULL
 } oq_gemm_8;
 
 void oq_gemm_8_run(const oq_gemm_8 *g);

@@ -38,8 +38,9 @@ typedef struct oq_rows_stats {
     uint64_t nan, infinite, zero;
 } oq_rows_stats;
 void oq_rows_statistics(const float *x, size_t n, oq_rows_stats *out);
-// Counts of values per bin: bin = floor((x - origin) / width), width a power of two (multiplied by
-// inverse_width, exact), bins [0, bins); values outside and non-finite ones are not counted.
+// Adds to the counts of values per bin: bin = floor(x / width) - origin / width, exact because the width is a
+// power of two (given as its inverse) and origin a multiple of it; values outside [0, bins) and non-finite
+// ones are not counted.
 void oq_rows_histogram(const float *x, size_t n, float origin, float inverse_width, uint64_t *counts,
                        size_t bins);
 
