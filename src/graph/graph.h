@@ -25,9 +25,9 @@ typedef struct oq_bytes {
     size_t size;
 } oq_bytes;
 
-// Where an object came from: its message in the model file, written back as it was while `size` is not 0.
-// Every edit of the object clears it. `unknown` holds fields that we do not know, re-emitted at the end of a
-// changed message.
+// Where an object came from: its field in the model file (tag, length, message), written back as it was while
+// `size` is not 0. Every edit of the object clears it. `unknown` holds the fields that have no place in the
+// IR, re-emitted at the end of a changed message; edits keep it.
 typedef struct oq_origin {
     uint64_t offset, size;
     oq_bytes unknown;
@@ -144,13 +144,14 @@ struct oq_graph {
     size_t node_count, node_capacity;
     oq_gvalue **values; // by id
     size_t value_count, value_capacity;
-    oq_value_id *inputs, *outputs, *captures; // captures[k] pairs with the owning node's captures[k]
+    // captures[k] pairs with the owning node's captures[k]; OQ_NONE, or a shorter list, where this body does
+    // not use what another body of that node does.
+    oq_value_id *inputs, *outputs, *captures;
     size_t input_count, output_count, capture_count;
     oq_map names; // value name -> id
     oq_pair *metadata;
     size_t metadata_count;
     bool changed; // any edit since import
-    void *source; // kept by onnx/: the order in which the file lists things
     oq_origin origin;
 };
 
@@ -191,7 +192,6 @@ struct oq_model {
     oq_graph *graph;
     bool changed;     // header fields edited since import
     oq_origin origin; // unknown fields of the ModelProto
-    void *source;     // kept by onnx/
 };
 
 // --- model ---
@@ -245,6 +245,12 @@ oq_status oq_graph_add_initializer(oq_graph *graph, const char *base, oq_tensor 
 oq_status oq_graph_add_node(oq_graph *graph, const char *name, const char *op_type, const char *domain,
                             const oq_value_id *inputs, size_t input_count, const oq_value_id *outputs,
                             size_t output_count, oq_node **out, oq_error *err);
+// A new empty graph: a body of a node of `parent`, or (NULL) of a function.
+oq_status oq_graph_new(oq_model *model, oq_graph *parent, oq_graph **out, oq_error *err);
+// The value of `body` that stands for `outer`, a value of body->parent: made at first use with the outer
+// value's name and type, and entered into the captures of `owner`, the node of body->parent whose body it is.
+oq_status oq_graph_capture(oq_graph *body, oq_node *owner, oq_value_id outer, oq_value_id *out,
+                           oq_error *err);
 oq_status oq_node_set_int(oq_graph *graph, oq_node *node, const char *name, int64_t value, oq_error *err);
 oq_status oq_node_set_float(oq_graph *graph, oq_node *node, const char *name, float value, oq_error *err);
 oq_status oq_node_set_string(oq_graph *graph, oq_node *node, const char *name, const char *text,
