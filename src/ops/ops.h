@@ -101,6 +101,11 @@ const oq_op_version *oq_op_at(const oq_op *op, int64_t opset);
 // The version that holds for a node in its model, or NULL with the operator unknown (then *op is NULL) or too
 // young.
 const oq_op_version *oq_op_of_node(const oq_model *model, const oq_node *node, const oq_op **op);
+// Version that holds for `domain` in this graph: its function's own imports inside a local function, else the
+// model's; 0 when it is not imported.
+int64_t oq_graph_opset(const oq_graph *graph, const char *domain);
+// The local function that a node calls, or NULL when it calls none.
+const oq_function *oq_function_of_node(const oq_model *model, const oq_node *node);
 
 // --- shape inference ---
 struct oq_infer_context {
