@@ -27,7 +27,7 @@ static oq_status collect_node(oq_builder *b, const oq_node *node, oq_error *err)
             OQ_TRY(add_item(
                 b, (oq_item){.node = group.node[i], .version = group.version[i], .opset = group.opset[i]},
                 err));
-        // The product itself stays too: whoever observes it, or another reader, gets it from there.
+        // The nodes inside a group stay in the list: whoever observes their values gets them from there.
         if (found) return ONNXQ_OK;
     }
     const oq_node *bound;
@@ -97,7 +97,8 @@ static void mark_roots(oq_builder *b) {
     for (size_t i = 0; i < b->program->observed_count && b->options; i++)
         if (b->program->observed[i]) b->needed[i] = true;
     for (size_t i = 0; i < plan->input_count; i++) b->given[plan->input_ids[i]] = true;
-    for (size_t i = 0; i < b->graph->capture_count; i++) b->given[b->graph->captures[i]] = true;
+    for (size_t i = 0; i < b->graph->capture_count; i++)
+        if (b->graph->captures[i] != OQ_NONE) b->given[b->graph->captures[i]] = true;
 }
 
 oq_status oq_builder_mark(oq_builder *b, oq_error *err) {
@@ -147,6 +148,7 @@ static void place_outside(oq_builder *b) {
     for (size_t i = 0; i < plan->capture_count; i++) {
         const oq_value_id id = b->graph->captures[i];
         const oq_place outer = b->outside && i < b->outside->count ? b->outside->places[i] : OQ_NONE;
+        if (id == OQ_NONE) continue; // another body of the node uses it
         if (!b->needed[id] || oq_place_is_constant(outer)) {
             b->place[id] = b->needed[id] ? outer : OQ_NONE;
             continue;
