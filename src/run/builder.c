@@ -50,32 +50,25 @@ oq_status oq_builder_collect(oq_builder *b, oq_error *err) {
     return b->needed && b->given && b->place ? ONNXQ_OK : ONNXQ_NO_MEMORY;
 }
 
-// Version of the domain that holds for the node: a function's body has its own imports.
-static int64_t opset_of(const oq_builder *b, const oq_node *node) {
-    int64_t version = 0;
-    const oq_function *function = b->binding ? b->binding->function : NULL;
-    for (size_t i = 0; function && i < function->import_count; i++)
-        if (strcmp(function->imports[i].domain, node->domain) == 0) version = function->imports[i].version;
-    if (version == 0) version = oq_model_opset(b->graph->model, node->domain);
-    return version ? version : 1; // models from before opset imports
-}
-
 static oq_status resolve(oq_builder *b, oq_item *item, oq_error *err) {
     const oq_node *node = item->node;
-    item->function = oq_function_of(b->graph->model, node);
+    item->function = oq_function_of_node(b->graph->model, node);
     if (item->function) return ONNXQ_OK;
-    item->opset = opset_of(b, node);
+    item->opset = oq_graph_opset(b->graph, node->domain);
+    if (item->opset == 0) item->opset = 1; // models from before opset imports
     const oq_op *op = oq_op_find(node->domain, node->op_type);
     item->version = op ? oq_op_at(op, item->opset) : NULL;
     if (item->version && item->version->run) return ONNXQ_OK;
-    char label[256];
-    oq_error_at_node(err, oq_node_label(node, label, sizeof label), node->op_type);
+    oq_status status;
     if (op && !item->version)
-        return oq_fail(err, ONNXQ_BAD_MODEL, "node '%s': operator %s is younger than the model's opset %lld",
-                       label, node->op_type, (long long)item->opset);
-    return oq_fail(err, ONNXQ_UNSUPPORTED,
-                   "node '%s': operator %s%s%s (opset %lld) cannot be run; `onnxq ops` lists those that can",
-                   label, node->domain, node->domain[0] ? "." : "", node->op_type, (long long)item->opset);
+        status = oq_fail(err, ONNXQ_BAD_MODEL, "this operator is younger than the model's opset %lld",
+                         (long long)item->opset);
+    else
+        status = oq_fail(err, ONNXQ_UNSUPPORTED,
+                         "operator %s%s%s cannot be run at opset %lld; `onnxq ops` lists those that can",
+                         node->domain, node->domain[0] ? "." : "", node->op_type, (long long)item->opset);
+    oq_error_name_node(err, node);
+    return status;
 }
 
 static const oq_constant *constant_behind(const oq_builder *b, oq_value_id id) {

@@ -1,18 +1,7 @@
-// Model-local functions: which one a node calls, and the attributes that a call hands to the body's nodes.
+// Model-local functions: the attributes that a call hands to the body's nodes.
 #include "run/program.h"
 
 #include <string.h>
-
-const oq_function *oq_function_of(const oq_model *model, const oq_node *node) {
-    for (size_t i = 0; i < model->function_count; i++) {
-        const oq_function *function = &model->functions[i];
-        const char *overload = node->overload ? node->overload : "";
-        if (strcmp(function->name, node->op_type) == 0 && strcmp(function->domain, node->domain) == 0 &&
-            strcmp(function->overload ? function->overload : "", overload) == 0)
-            return function;
-    }
-    return NULL;
-}
 
 // What the call says for `name`, else the function's default, else NULL: then the attribute is not there.
 static const oq_attr *bound_attr(const oq_binding *binding, const char *name) {

@@ -64,9 +64,13 @@ static oq_status run(oq_run_context *context, oq_error *err) {
     return ONNXQ_OK;
 }
 
+static const oq_type_set types[] = {
+    {"T", OQ_T(INT8) | OQ_T(UINT8)}, {"Y", OQ_T(FLOAT) | OQ_T(INT8) | OQ_T(UINT8)}, {0}};
+
 const oq_op_version oq_scale_sums = {
     .since = 1,
     .signature =
         "sums:int32, a_scale:float32, b_scale:float32, bias?:int32, y_scale?:float32, y_zero?:T -> y:Y",
+    .types = types,
     .run = run,
 };

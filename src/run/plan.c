@@ -37,6 +37,12 @@ static oq_status set_ends(oq_builder *b, oq_error *err) {
     return ONNXQ_OK;
 }
 
+static oq_status guard(oq_builder *b, const oq_item *item, oq_step *step, oq_error *err) {
+    const oq_status status = oq_guards_new(&b->program->arena, item->version, item->node, &step->guards, err);
+    if (status != ONNXQ_OK) oq_error_name_node(err, item->node);
+    return status;
+}
+
 static oq_status new_step(oq_builder *b, const oq_item *item, oq_step *step, oq_error *err) {
     const oq_node *node = item->node;
     *step = (oq_step){.node = node,
@@ -45,6 +51,7 @@ static oq_status new_step(oq_builder *b, const oq_item *item, oq_step *step, oq_
                       .input_count = node->input_count,
                       .capture_count = node->capture_count,
                       .output_count = node->output_count};
+    if (item->version) OQ_TRY(guard(b, item, step, err));
     const size_t readings = node->input_count + node->capture_count;
     step->inputs = plan_array(b, readings, sizeof *step->inputs, err);
     step->outputs = plan_array(b, node->output_count, sizeof *step->outputs, err);

@@ -3,6 +3,7 @@
 #ifndef OQ_RUN_PROGRAM_H
 #define OQ_RUN_PROGRAM_H
 
+#include "run/guard.h"
 #include "run/run.h"
 
 // Where a step finds a value: slots of its plan's frame count from 0, OQ_NONE is "left out", constants of the
@@ -23,8 +24,9 @@ typedef struct oq_step {
     size_t input_count, capture_count;
     oq_place *outputs; // slots; OQ_NONE: nobody reads it
     size_t output_count;
-    bool *in_dies; // [input_count]
-    bool *wanted;  // [output_count]
+    const oq_guard *guards; // [input_count], NULL for a call
+    bool *in_dies;          // [input_count]
+    bool *wanted;           // [output_count]
     oq_place *dead;
     size_t dead_count; // slots whose last reader this step is
     void *state;       // from prepare
@@ -85,8 +87,6 @@ oq_status oq_plan_new(oq_program *program, oq_graph *graph, const oq_program_opt
 // The node with the attributes that `binding` gives it: itself when it refers to none.
 oq_status oq_node_bind(oq_arena *arena, const oq_node *node, const oq_binding *binding, const oq_node **out,
                        oq_error *err);
-// The model-local function that a node calls, or NULL.
-const oq_function *oq_function_of(const oq_model *model, const oq_node *node);
 
 // Keeps a tensor (its reference is taken over) as a constant of the program.
 oq_status oq_program_keep(oq_program *program, oq_tensor tensor, oq_place *out, oq_error *err);
@@ -95,6 +95,8 @@ oq_status oq_program_keep(oq_program *program, oq_tensor tensor, oq_place *out, 
 oq_status oq_worker_run_plan(oq_worker *worker, const oq_plan *plan, const oq_value *const *inputs,
                              size_t input_count, const oq_value *const *captures, oq_value *outputs,
                              oq_error *err);
+// Puts "node 'x' (Op): " before the sentence of an error.
+void oq_error_name_node(oq_error *err, const oq_node *node);
 // Lets a step with a prepare function see its constant inputs.
 oq_status oq_step_prepare(oq_worker *worker, oq_program *program, oq_step *step, oq_error *err);
 

@@ -129,6 +129,7 @@ static oq_status run_kernel(oq_worker *worker, const oq_step *step, frame *f, oq
         f->in[i] = at(worker->program, f, step->inputs[i]);
     if (step->call)
         return oq_worker_run_plan(worker, step->call, f->in, step->input_count, NULL, f->out, err);
+    OQ_TRY(oq_guards_check(step->guards, f->in, step->input_count, err));
     call c;
     oq_run_context context = context_of(worker, step, f, &c);
     return step->version->run(&context, err);
@@ -157,6 +158,12 @@ static oq_status settle(oq_worker *worker, const oq_plan *plan, const oq_step *s
     return ONNXQ_OK;
 }
 
+void oq_error_name_node(oq_error *err, const oq_node *node) {
+    char label[256];
+    oq_error_prefix(err, "node '%s' (%s): ", oq_node_label(node, label, sizeof label), node->op_type);
+    oq_error_at_node(err, label, node->op_type);
+}
+
 static oq_status run_step(oq_worker *worker, const oq_plan *plan, const oq_step *step, frame *f,
                           oq_error *err) {
     const oq_scratch_mark mark = oq_scratch_here(&worker->scratch);
@@ -165,10 +172,7 @@ static oq_status run_step(oq_worker *worker, const oq_plan *plan, const oq_step 
     if (status == ONNXQ_OK) status = settle(worker, plan, step, f, err);
     if (status == ONNXQ_OK) return ONNXQ_OK;
     for (size_t k = 0; k < step->output_count; k++) oq_value_release(&f->out[k]);
-    char label[256];
-    oq_error_prefix(err, "node '%s' (%s): ", oq_node_label(step->node, label, sizeof label),
-                    step->node->op_type);
-    oq_error_at_node(err, label, step->node->op_type);
+    oq_error_name_node(err, step->node);
     return status;
 }
 
@@ -249,9 +253,6 @@ oq_status oq_step_prepare(oq_worker *worker, oq_program *program, oq_step *step,
     }
     oq_scratch_back(&worker->scratch, mark);
     if (status == ONNXQ_OK) return ONNXQ_OK;
-    char label[256];
-    oq_error_prefix(err, "node '%s' (%s): ", oq_node_label(step->node, label, sizeof label),
-                    step->node->op_type);
-    oq_error_at_node(err, label, step->node->op_type);
+    oq_error_name_node(err, step->node);
     return status;
 }
