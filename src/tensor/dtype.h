@@ -30,8 +30,10 @@ static inline bool oq_dtype_is_sub_byte(oq_dtype dtype) {
 oq_dtype oq_dtype_parse(const char *text);
 
 // Blocks of elements to and from a working type. `from`/`into` point at elements of `dtype` in memory layout.
-// Stores round to nearest even, saturate where ONNX's Cast saturates (`oq_store_*` saturates float8 and
-// smaller; integers wrap like C). bool loads as 0 or 1, stores x != 0.
+// Stores into floats round once to nearest even and saturate where ONNX's Cast saturates by default (float8
+// and smaller). Stores of floats into integers, and loads of floats as integers, cut off the fraction; what
+// does not fit wraps like C's integers (NaN gives 0, beyond 64 bits saturates first). bool loads as 0 or 1,
+// stores x != 0. Types without a working type (strings, complex) load as 0 and store nothing.
 void oq_load_f32(oq_dtype dtype, const void *from, float *into, size_t count);
 void oq_store_f32(oq_dtype dtype, const float *from, void *into, size_t count);
 void oq_load_f64(oq_dtype dtype, const void *from, double *into, size_t count);
@@ -41,14 +43,22 @@ void oq_store_i64(oq_dtype dtype, const int64_t *from, void *into, size_t count)
 void oq_load_u64(oq_dtype dtype, const void *from, uint64_t *into, size_t count);
 void oq_store_u64(oq_dtype dtype, const uint64_t *from, void *into, size_t count);
 
+// `value` in float32 with its last bit set when that is not exact (rounding to odd): rounding this to a type
+// of at most 22 bits of precision gives what one rounding of `value` gives.
+float oq_float_to_odd(double value);
+
 // Single conversions; float8 kinds by dtype, `saturate` as in Cast.
 float oq_half_to_float(uint16_t half);
 uint16_t oq_half_from_float(float value);   // round to nearest even
 uint16_t oq_half_from_double(double value); // one rounding
 float oq_bfloat16_to_float(uint16_t value);
-uint16_t oq_bfloat16_from_float(float value);
-float oq_small_float_to_float(oq_dtype dtype, uint8_t value); // float8*, float6*, float4e2m1
-uint8_t oq_small_float_from_float(oq_dtype dtype, float value, bool saturate);
+uint16_t oq_bfloat16_from_float(float value);                                  // round to nearest even
+uint16_t oq_bfloat16_from_double(double value);                                // one rounding
+float oq_small_float_to_float(oq_dtype dtype, uint8_t value);                  // float8*, float6*, float4e2m1
+uint8_t oq_small_float_from_float(oq_dtype dtype, float value, bool saturate); // float8e8m0 rounds up
+// float8e8m0 has no sign: the magnitude counts. Without `saturate`, what is out of range (0 too) becomes NaN.
+typedef enum oq_e8m0_rounding { OQ_E8M0_UP, OQ_E8M0_DOWN, OQ_E8M0_NEAREST } oq_e8m0_rounding;
+uint8_t oq_e8m0_from_float(float value, bool saturate, oq_e8m0_rounding rounding);
 
 // Files pack sub-byte types low bits first; memory holds one element per byte (sign-extended for signed
 // types).

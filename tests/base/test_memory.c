@@ -74,6 +74,12 @@ START_TEST(reserve_grows_and_keeps) {
 }
 END_TEST
 
+static bool all_are(const unsigned char *bytes, size_t count, int value) {
+    size_t same = 0;
+    for (size_t i = 0; i < count; i++) same += bytes[i] == value;
+    return same == count;
+}
+
 START_TEST(arena_blocks_do_not_overlap) {
     oq_mem mem = {0};
     oq_error err = {0};
@@ -87,11 +93,10 @@ START_TEST(arena_blocks_do_not_overlap) {
         blocks[i] = oq_arena_alloc(&arena, sizes[i], &err);
         ck_assert_ptr_nonnull(blocks[i]);
         ck_assert_uint_eq((uintptr_t)blocks[i] % 16, 0);
-        for (size_t k = 0; k < sizes[i]; k++) ck_assert_int_eq(blocks[i][k], 0);
+        ck_assert(all_are(blocks[i], sizes[i], 0));
         memset(blocks[i], (int)(i % 255) + 1, sizes[i]);
     }
-    for (size_t i = 0; i < COUNT; i++)
-        for (size_t k = 0; k < sizes[i]; k++) ck_assert_int_eq(blocks[i][k], (int)(i % 255) + 1);
+    for (size_t i = 0; i < COUNT; i++) ck_assert(all_are(blocks[i], sizes[i], (int)(i % 255) + 1));
     ck_assert_str_eq(oq_arena_printf(&arena, &err, "%s_%d", "x", 2), "x_2");
     ck_assert_str_eq(oq_arena_strndup(&arena, "abcdef", 3, &err), "abc");
     ck_assert_ptr_null(oq_arena_alloc(&arena, SIZE_MAX, NULL));
