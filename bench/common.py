@@ -1,0 +1,168 @@
+"""What the benches share: samples, sessions, metrics, and the exact form of a quantized model for machines without VNNI."""
+import glob
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import numpy_helper
+
+HEAVY = {"Conv", "ConvTranspose", "MatMul", "Gemm", "FusedConv", "FusedMatMul", "FusedGemm", "Attention", "MultiHeadAttention"}
+INTEGER = {"QLinearConv", "QLinearMatMul", "QGemm", "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat",
+           "DynamicQuantizeMatMul", "QAttention"}
+
+
+def samples(folder, part):
+    """Inputs of one run each: rows of PART.npz, or one sample per file of the folder PART."""
+    path = os.path.join(folder, part)
+    if os.path.isdir(path):
+        for name in sorted(glob.glob(os.path.join(path, "*.npz"))):
+            yield dict(np.load(name))
+    else:
+        arrays = dict(np.load(path + ".npz"))
+        for i in range(len(next(iter(arrays.values())))):
+            yield {name: array[i:i + 1] for name, array in arrays.items()}
+
+
+def data_source(folder, part):
+    path = os.path.join(folder, part)
+    return path if os.path.isdir(path) else path + ".npz"
+
+
+def session(path, optimized_to=None):
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    if optimized_to:
+        options.optimized_model_filepath = optimized_to
+    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def has_vnni():
+    """Without it, ONNX Runtime's uint8 x int8 kernels on x86 saturate their 16-bit pair sums."""
+    try:
+        flags = open("/proc/cpuinfo").read()
+    except OSError:
+        return False
+    return "avx512_vnni" in flags or "avx_vnni" in flags
+
+
+def exact_form(path, out):
+    """Writes the same model with int8 weights as uint8 around zero point 128: the same numbers, and kernels that are exact
+    on every machine."""
+    model = onnx.load(path)
+    constants = {t.name: t for t in model.graph.initializer}
+    shifted = set()
+
+    def shift(name):
+        tensor = constants.get(name)
+        if tensor is None or name in shifted or tensor.data_type != onnx.TensorProto.INT8:
+            return
+        value = numpy_helper.to_array(tensor).astype(np.int16) + 128
+        tensor.CopyFrom(numpy_helper.from_array(value.astype(np.uint8), name))
+        shifted.add(name)
+
+    added = {}
+
+    def default_zero_point(node, index, scale):
+        if len(node.input) > index and node.input[index]:
+            return
+        shape = list(constants[scale].dims) if scale else []
+        name = f"{node.input[0]}__zero_point_{len(added)}"
+        added[name] = numpy_helper.from_array(np.full(shape, 128, np.uint8), name)
+        while len(node.input) <= index:
+            node.input.append("")
+        node.input[index] = name
+
+    weights = {"QLinearConv": (3, 5), "QLinearMatMul": (3, 5), "MatMulInteger": (1, 3), "ConvInteger": (1, 3),
+               "DequantizeLinear": (0, 2)}
+    for node in model.graph.node:
+        if node.op_type not in weights:
+            continue
+        data, zero = weights[node.op_type]
+        tensor = constants.get(node.input[data])
+        if tensor is None or (tensor.data_type != onnx.TensorProto.INT8 and tensor.name not in shifted):
+            continue
+        shift(tensor.name)
+        default_zero_point(node, zero, node.input[1] if node.op_type == "DequantizeLinear" else None)
+        shift(node.input[zero])
+    model.graph.initializer.extend(added.values())
+    onnx.save(model, out)
+    return out
+
+
+def kernels(path):
+    """(float, integer) matrix products and convolutions that really run, after ONNX Runtime's own fusion."""
+    optimized = f"{path}.optimized.{os.getpid()}"
+    session(path, optimized)
+    kinds = [n.op_type for n in onnx.load(optimized, load_external_data=False).graph.node]
+    os.remove(optimized)
+    return (sum(k in HEAVY or k.startswith("NhwcFused") for k in kinds), sum(k in INTEGER for k in kinds))
+
+
+def sqnr(reference, got):
+    signal = sum(float((y.astype(np.float64) ** 2).sum()) for y in reference)
+    noise = sum(float(((y.astype(np.float64) - z) ** 2).sum()) for y, z in zip(reference, got))
+    return 10 * np.log10(signal / noise) if noise > 0 else float("inf")
+
+
+def agreement(folder, reference, got):
+    """Top-1 agreement, or for embeddings the share of samples whose nearest neighbour among the others is the same."""
+    task = {"task": "classify"}
+    if os.path.exists(os.path.join(folder, "task.json")):
+        task = json.load(open(os.path.join(folder, "task.json")))
+    if task["task"] == "embed":
+        def nearest(outputs):
+            e = np.stack([o[0].mean(0) / np.linalg.norm(o[0].mean(0)) for o in outputs])
+            return (e @ e.T - 2 * np.eye(len(e))).argmax(1)
+        return float(np.mean(nearest(reference) == nearest(got)))
+    return float(np.mean([y.argmax() == z.argmax() for y, z in zip(reference, got)]))
+
+
+def paired_latency(a, b, sample, runs=40):
+    """Median milliseconds of both sessions, run in turn, so that a noisy machine slows both."""
+    times = ([], [])
+    for _ in range(runs + 5):
+        for s, t in zip((a, b), times):
+            begin = time.perf_counter()
+            s.run(None, sample)
+            t.append(time.perf_counter() - begin)
+    return [1e3 * statistics.median(t[5:]) for t in times]
+
+
+def measured(command, **options):
+    """Runs a command; (seconds, peak MB, ok). The child's own peak, by wait4."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)
+    errors = process.stderr.read().decode(errors="replace")
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return time.perf_counter() - begin, usage.ru_maxrss / 1e3, process.returncode == 0, errors
+
+
+def model_folders(root):
+    """Folders below ROOT that hold model.onnx with calibration and evaluation samples."""
+    found = []
+    for name in sorted(os.listdir(root)):
+        folder = os.path.join(root, name)
+        has = all(os.path.exists(data_source(folder, part)) for part in ("calib", "eval"))
+        if has and (os.path.exists(os.path.join(folder, "model.onnx")) or os.path.exists(os.path.join(folder, "make_model.py"))):
+            found.append(folder)
+    return found
+
+
+def model_of(folder, scratch):
+    """Path of the float model; some folders build theirs with make_model.py."""
+    path = os.path.join(folder, "model.onnx")
+    if os.path.exists(path):
+        return path
+    built = os.path.join(scratch, os.path.basename(folder) + ".onnx")
+    if not os.path.exists(built):
+        subprocess.run([sys.executable, os.path.join(folder, "make_model.py"), built], check=True)
+    return built
