@@ -1,0 +1,109 @@
+// Comparison of one tensor of both models on one sample, in double over blocks.
+#include "verify/compare.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { BLOCK = 256 };
+
+double oq_difference_sqnr(const oq_difference *d) {
+    if (!(d->noise > 0)) return isnan(d->noise) ? -(double)INFINITY : (double)INFINITY;
+    return 10 * log10(d->signal / d->noise);
+}
+
+void oq_difference_add(oq_difference *into, const oq_difference *more) {
+    into->signal += more->signal;
+    into->noise += more->noise;
+    if (!(more->largest <= into->largest)) into->largest = more->largest;
+}
+
+// Elements that count, after the repetitions that fill a fixed batch are left out.
+static size_t real_count(const oq_tensor *y, size_t real, size_t rows) {
+    const size_t count = (size_t)oq_tensor_count(y);
+    return y->shape.rank && rows > real && (size_t)y->shape.dim[0] == rows ? count / rows * real : count;
+}
+
+static oq_status check_shapes(const oq_tensor *y, const oq_tensor *z, const char *name, oq_error *err) {
+    char a[128], b[128];
+    if (oq_shape_equal(&y->shape, &z->shape)) return ONNXQ_OK;
+    return oq_fail(err, ONNXQ_BAD_MODEL,
+                   "'%s' has shape %s in one model and %s in the other: they do not compute the same thing",
+                   name, oq_shape_format(&y->shape, a, sizeof a), oq_shape_format(&z->shape, b, sizeof b));
+}
+
+typedef struct sums {
+    oq_difference d;
+    double model, dot; // sum of z^2, of y z
+} sums;
+
+// Equal values (also equal infinities) and two NaN are no difference; a number against NaN is an infinite
+// one.
+static void add_block(sums *s, const double *y, const double *z, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const bool same = y[i] == z[i] || (isnan(y[i]) && isnan(z[i]));
+        double difference = same ? 0 : fabs(y[i] - z[i]);
+        if (isnan(difference)) difference = (double)INFINITY;
+        if (isfinite(y[i])) s->d.signal += y[i] * y[i];
+        s->d.noise += difference * difference;
+        if (difference > s->d.largest) s->d.largest = difference;
+        if (isfinite(z[i])) s->model += z[i] * z[i];
+        if (isfinite(y[i]) && isfinite(z[i])) s->dot += y[i] * z[i];
+    }
+}
+
+static void compare(const oq_tensor *y, const oq_tensor *z, size_t count, sums *s) {
+    double a[BLOCK], b[BLOCK];
+    const size_t y_bytes = oq_dtype_bytes(y->dtype), z_bytes = oq_dtype_bytes(z->dtype);
+    for (size_t i = 0; i < count; i += BLOCK) {
+        const size_t n = count - i < BLOCK ? count - i : BLOCK;
+        oq_load_f64(y->dtype, (const char *)y->data + i * y_bytes, a, n);
+        oq_load_f64(z->dtype, (const char *)z->data + i * z_bytes, b, n);
+        add_block(s, a, b, n);
+    }
+}
+
+oq_status oq_compare_tensors(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
+                             const char *name, oq_difference *out, oq_error *err) {
+    OQ_TRY(check_shapes(y, z, name, err));
+    sums s = {0};
+    compare(y, z, real_count(y, real, rows), &s);
+    *out = s.d;
+    return ONNXQ_OK;
+}
+
+// Index of the largest of `n` elements from `at`, the first among equals; NaN never wins.
+static int64_t top(const oq_tensor *tensor, size_t at, size_t n) {
+    int64_t best = 0;
+    double most = -(double)INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        const double value = oq_tensor_get_f64(tensor, (int64_t)(at + i));
+        if (value > most) {
+            most = value;
+            best = (int64_t)i;
+        }
+    }
+    return best;
+}
+
+oq_status oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
+                            const char *name, oq_output_sample *out, oq_error *err) {
+    OQ_TRY(check_shapes(y, z, name, err));
+    const size_t count = real_count(y, real, rows);
+    sums s = {0};
+    if (oq_dtype_info(y->dtype)->work != OQ_WORK_NONE && oq_dtype_info(z->dtype)->work != OQ_WORK_NONE)
+        compare(y, z, count, &s);
+    const double product = sqrt(s.d.signal) * sqrt(s.model);
+    *out = (oq_output_sample){.difference = s.d, .top_reference = -1, .top_model = -1};
+    out->cosine = product > 0 ? s.dot / product : (s.d.signal > 0 || s.model > 0 ? 0. : 1.);
+    const int rank = y->shape.rank;
+    const size_t classes = rank ? (size_t)y->shape.dim[rank - 1] : 0;
+    out->classifies = oq_dtype_info(y->dtype)->is_float && classes >= 2;
+    for (size_t at = 0; out->classifies && at < count; at += classes) {
+        out->top_reference = top(y, at, classes);
+        out->top_model = top(z, at, classes);
+        out->same += out->top_reference == out->top_model;
+        out->rows++;
+    }
+    if (out->rows != 1) out->top_reference = out->top_model = -1;
+    return ONNXQ_OK;
+}

@@ -1,0 +1,24 @@
+// Comparison of one tensor of both models on one sample.
+#ifndef OQ_VERIFY_COMPARE_H
+#define OQ_VERIFY_COMPARE_H
+
+#include "verify/verify.h"
+
+// What one sample adds for one output.
+typedef struct oq_output_sample {
+    oq_difference difference;
+    double cosine;
+    uint64_t rows, same;
+    int64_t top_reference, top_model; // of the one row, or -1
+    bool classifies;
+} oq_output_sample;
+
+void oq_difference_add(oq_difference *into, const oq_difference *more);
+// Elements of both as numbers; shapes must be equal (BAD_MODEL otherwise). Only the first `real` of `rows`
+// entries of axis 0 count when that axis has `rows` entries (a batch filled up with repetitions).
+oq_status oq_compare_tensors(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
+                             const char *name, oq_difference *out, oq_error *err);
+oq_status oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
+                            const char *name, oq_output_sample *out, oq_error *err);
+
+#endif

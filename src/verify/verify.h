@@ -1,0 +1,69 @@
+// Verification: what a quantized model lost against its original on given samples.
+#ifndef OQ_VERIFY_VERIFY_H
+#define OQ_VERIFY_VERIFY_H
+
+#include "base/progress.h"
+#include "data/data.h"
+#include "run/run.h"
+
+// How far one value of the second model is from that of the first, over all samples.
+typedef struct oq_difference {
+    double signal, noise; // sum of y^2, sum of (y - z)^2
+    double largest;       // max |y - z|; infinity when a number meets NaN
+} oq_difference;
+
+// 10 log10(signal / noise) in dB; infinity without noise.
+double oq_difference_sqnr(const oq_difference *d);
+
+typedef struct oq_output_difference {
+    const char *name; // of the graph; lives as long as the reference model
+    oq_difference all;
+    double cosine_mean, cosine_least; // per sample
+    // Float outputs with a last axis of at least 2: the largest element along it, row by row.
+    bool classifies;
+    uint64_t rows, same;
+    double disagreement_low, disagreement_high; // Wilson interval at 95 % of the share of rows that differ
+    // With labels, for the first output that gives one row a sample; else NaN.
+    double accuracy_reference, accuracy_model;
+} oq_output_difference;
+
+// One value that has the same name in both models.
+typedef struct oq_layer_difference {
+    const char *name, *op_type; // the value, and the operator that makes it in the reference
+    oq_difference total;        // as it comes in the whole model
+    oq_difference arising;      // when the layer alone is run on the reference's values
+} oq_layer_difference;
+
+typedef struct oq_verify_result {
+    oq_mem *mem;
+    size_t samples;
+    oq_output_difference *outputs;
+    size_t output_count;
+    oq_layer_difference *layers; // in the reference's order; empty unless asked for
+    size_t layer_count;
+} oq_verify_result;
+
+typedef struct oq_verify_options {
+    size_t limit;          // at most so many samples; 0 = all
+    bool layers;           // also every layer
+    const int64_t *labels; // one a sample, or NULL
+    size_t label_count;
+    const oq_progress *progress;
+    oq_pool *pool; // samples over threads, or NULL
+} oq_verify_options;
+
+// Runs both graphs on every sample and compares outputs of the same name (and layers). The same figures for
+// any number of threads. Memory: the activations of one sample a thread. Errors: BAD_MODEL when the outputs'
+// names or shapes differ.
+oq_status oq_verify(oq_graph *reference, oq_graph *model, const oq_dataset *data,
+                    const oq_verify_options *options, oq_verify_result *out, oq_error *err);
+void oq_verify_release(oq_verify_result *result);
+
+// ACCURACY with a sentence that names the output when a minimum is missed; a NaN minimum is not asked for.
+oq_status oq_verify_judge(const oq_verify_result *result, double minimum_sqnr, double minimum_cosine,
+                          double minimum_agreement, oq_error *err);
+
+// Labels from an .npy file of integers of one dimension; the caller frees the block.
+oq_status oq_labels_load(oq_mem *mem, const char *path, int64_t **labels, size_t *count, oq_error *err);
+
+#endif
