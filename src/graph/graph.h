@@ -33,7 +33,8 @@ typedef struct oq_origin {
     oq_bytes unknown;
 } oq_origin;
 
-// A constant: in memory, or still in a file as packed little-endian bytes.
+// A constant: in memory, or still in a file as packed little-endian bytes. Made by oq_constant_new, so that
+// the model can give its tensor and file back at its end.
 typedef struct oq_constant {
     const char *name;
     oq_dtype dtype;
@@ -44,6 +45,7 @@ typedef struct oq_constant {
     bool external; // the bytes are in a file of external data, not in the model file
     const char *doc;
     oq_origin origin;
+    struct oq_constant *next; // of all constants of the model
 } oq_constant;
 
 // ONNX's own numbers (AttributeProto.AttributeType).
@@ -100,6 +102,7 @@ typedef struct oq_pair {
 } oq_pair;
 
 typedef struct oq_node {
+    oq_graph *graph; // that it belongs to
     oq_node_id id;
     bool dead;
     const char *name;                              // "" when the file gives none; shown as Op_<id>
@@ -126,10 +129,12 @@ typedef struct oq_gvalue {
     oq_type type;  // as far as it is known
     bool declared; // has a value_info (or is a graph input or output) in the file
     bool is_input, is_output, is_capture;
+    bool dead;           // removed; its name may be used again
     oq_node_id producer; // OQ_NONE: input, initializer, capture
     int32_t output;      // index among the producer's outputs
     oq_constant
-        *initializer; // NULL when it is none; an input may have one as default (IR 4 and before: must)
+        *initializer;        // NULL when it is none; an input may have one as default (IR 4 and before: must)
+    const oq_constant *made; // what oq_graph_constant made of its Constant node; NULL while nobody asked
     oq_use *uses;
     size_t use_count, use_capacity;
     const char *doc;
@@ -139,6 +144,8 @@ typedef struct oq_gvalue {
 struct oq_graph {
     oq_model *model;
     oq_graph *parent; // NULL for the main graph and function bodies
+    oq_node *owner;   // the node of `parent` whose body this is, as far as it is known yet
+    oq_graph *next;   // of all graphs of the model
     const char *name, *doc;
     oq_node **nodes; // by id, dead ones included
     size_t node_count, node_capacity;
@@ -190,8 +197,10 @@ struct oq_model {
     oq_function *functions;
     size_t function_count;
     oq_graph *graph;
-    bool changed;     // header fields edited since import
-    oq_origin origin; // unknown fields of the ModelProto
+    oq_graph *graphs;       // all of them, bodies and removed ones included
+    oq_constant *constants; // all of them, removed ones included
+    bool changed;           // header fields edited since import
+    oq_origin origin;       // unknown fields of the ModelProto
 };
 
 // --- model ---
@@ -229,8 +238,10 @@ const oq_constant *oq_graph_constant(oq_graph *graph, oq_value_id value);
 const char *oq_node_label(const oq_node *node, char *buffer, size_t size);
 
 // --- constants ---
+// A new empty constant in the model's arena; its tensor and file references end with the model.
+oq_status oq_constant_new(oq_model *model, oq_constant **out, oq_error *err);
 // Its data as a tensor (one new reference; read from the file each time when they are there; sub-byte types
-// unpacked). NULL mem: the model's own accounting is used by the caller who passes model->mem.
+// unpacked). Bytes that do not fit dtype and shape are BAD_MODEL.
 oq_status oq_constant_load(oq_mem *mem, const oq_constant *constant, oq_tensor *out, oq_error *err);
 uint64_t oq_constant_bytes(const oq_constant *constant); // packed, as in the file
 
@@ -239,12 +250,18 @@ uint64_t oq_constant_bytes(const oq_constant *constant); // packed, as in the fi
 oq_status oq_graph_unique_name(oq_graph *graph, const char *base, const char **out, oq_error *err);
 // New value without producer; `name` must be new in this graph (error otherwise). Type UNKNOWN.
 oq_status oq_graph_add_value(oq_graph *graph, const char *name, oq_value_id *out, oq_error *err);
-// New initializer that takes the tensor's reference over; the name is made unique from `base`.
+// New initializer that takes the tensor's reference over, also on failure; the name is made unique from
+// `base`.
 oq_status oq_graph_add_initializer(oq_graph *graph, const char *base, oq_tensor tensor, oq_value_id *out,
                                    oq_error *err);
 oq_status oq_graph_add_node(oq_graph *graph, const char *name, const char *op_type, const char *domain,
                             const oq_value_id *inputs, size_t input_count, const oq_value_id *outputs,
                             size_t output_count, oq_node **out, oq_error *err);
+// Appends a value to the graph's inputs, or outputs. An input must have no producer.
+oq_status oq_graph_add_input(oq_graph *graph, oq_value_id value, oq_error *err);
+oq_status oq_graph_add_output(oq_graph *graph, oq_value_id value, oq_error *err);
+// Takes input `index` out of the graph's inputs; the value stays.
+void oq_graph_remove_input(oq_graph *graph, size_t index);
 // A new empty graph: a body of a node of `parent`, or (NULL) of a function.
 oq_status oq_graph_new(oq_model *model, oq_graph *parent, oq_graph **out, oq_error *err);
 // The value of `body` that stands for `outer`, a value of body->parent: made at first use with the outer
@@ -257,8 +274,13 @@ oq_status oq_node_set_string(oq_graph *graph, oq_node *node, const char *name, c
                              oq_error *err);
 oq_status oq_node_set_ints(oq_graph *graph, oq_node *node, const char *name, const int64_t *values,
                            size_t count, oq_error *err);
+oq_status oq_node_set_floats(oq_graph *graph, oq_node *node, const char *name, const float *values,
+                             size_t count, oq_error *err);
+// Takes the tensor's reference over, also on failure.
 oq_status oq_node_set_tensor(oq_graph *graph, oq_node *node, const char *name, oq_tensor tensor,
                              oq_error *err);
+// Makes `body` (of oq_graph_new with `graph` as parent) the node's.
+oq_status oq_node_set_graph(oq_graph *graph, oq_node *node, const char *name, oq_graph *body, oq_error *err);
 void oq_node_remove_attr(oq_node *node, const char *name);
 // Points input `index` (grown with OQ_NONE as needed) at another value; OQ_NONE leaves it out.
 oq_status oq_node_set_input(oq_graph *graph, oq_node *node, size_t index, oq_value_id value, oq_error *err);
@@ -270,7 +292,8 @@ oq_status oq_graph_replace_uses(oq_graph *graph, oq_value_id from, oq_value_id t
 // Takes the node out; its outputs lose their producer. Constants that nobody uses any more go with
 // oq_graph_sweep.
 void oq_graph_remove_node(oq_graph *graph, oq_node *node);
-// Removes initializers, value_infos and nodes (`nodes` true) that no graph output needs, except graph inputs.
+// Removes initializers, values and nodes (`nodes` true) that no graph output needs, except graph inputs; in
+// bodies too, whose captures that nobody uses any more go as well.
 oq_status oq_graph_sweep(oq_graph *graph, bool nodes, oq_error *err);
 void oq_graph_remove_initializer(oq_graph *graph, oq_value_id value);
 // Renames; the new name must be free.
@@ -279,9 +302,9 @@ void oq_graph_touch_value(oq_graph *graph, oq_value_id value); // its type was c
 void oq_graph_touch_node(oq_graph *graph, oq_node *node);
 
 // --- order and check ---
-// Live nodes in an order in which every input comes before its use; stable: among the possible ones, the
-// file's order. `order` is a block of model->mem that the caller frees. A cycle is an error that names its
-// nodes.
+// Live nodes in an order in which every input comes before its use; stable: the order of ids (of the file),
+// with producers that would come too late moved ahead of their first consumer. `order` is a block of
+// model->mem that the caller frees. A cycle is an error that names its nodes.
 oq_status oq_graph_order(const oq_graph *graph, oq_node_id **order, size_t *count, oq_error *err);
 // Single assignment, names, no dangling inputs, captures resolved, no cycle, outputs produced; bodies
 // included.
