@@ -1,12 +1,26 @@
 // Quantization: rules make a plan from a prepared graph and its statistics; two emitters write it into the
 // graph.
+//
+// The usual way: oq_pass_upgrade_opset(model, oq_quant_minimum_opset(&options)); oq_prepare_model;
+// oq_pass_find_regions (marks functions written out in primitives, which are quantized around);
+// oq_infer_graph; calibration; then oq_plan_make, a look at what it decided, and oq_plan_emit. This room
+// never runs a model.
 #ifndef OQ_QUANT_QUANT_H
 #define OQ_QUANT_QUANT_H
 
 #include "ops/ops.h"
 #include "stats/stats.h"
 
+// qoperator: QuantizeLinear, QLinearConv, QLinearMatMul, MatMulInteger, DequantizeLinear. qdq: the float
+// operators between DequantizeLinear and QuantizeLinear, in the forms that runtimes fuse.
 typedef enum oq_format { OQ_FORMAT_QOPERATOR, OQ_FORMAT_QDQ } oq_format;
+
+// A value whose only consumer, a region, does not tell values below `low` apart (HardSwish gives 0 below -3):
+// its range is cut there. oq_region_floor of passes/ knows `low` for each kind of region.
+typedef struct oq_floor {
+    oq_value_id value;
+    double low;
+} oq_floor;
 
 typedef struct oq_quant_options {
     oq_format format;
@@ -22,42 +36,73 @@ typedef struct oq_quant_options {
     size_t include_count, exclude_count;
     const char *const *op_types; // only these; count 0 = all that have a compute rule
     size_t op_type_count;
+    const oq_floor *floors;
+    size_t floor_count;
 } oq_quant_options;
 
 oq_quant_options oq_quant_defaults(void);
+// The least opset of ai.onnx in which the operators that the emitters write are defined for these options.
+int64_t oq_quant_minimum_opset(const oq_quant_options *options);
 
 // How one tensor is carried as integers.
 typedef struct oq_tensor_plan {
     bool quantized;
     oq_grid grid;
     oq_dtype carrier;
-    int axis;           // of per-channel parameters, or -1
-    size_t channels;    // 1 when per tensor
-    oq_qparam *params;  // [channels]
-    oq_value_id shared; // value whose parameters it takes over (passthrough), or OQ_NONE
+    int axis;                // of per-channel parameters, or -1
+    size_t channels;         // 1 when per tensor
+    const oq_qparam *params; // [channels], owned by the plan
+    oq_value_id shared;      // value whose parameters it takes over (passthrough), or OQ_NONE
 } oq_tensor_plan;
 
 typedef enum oq_node_fate {
     OQ_FATE_FLOAT,
-    OQ_FATE_QUANTIZED,
-    OQ_FATE_PASSTHROUGH,
-    OQ_FATE_FOLDED
+    OQ_FATE_QUANTIZED,   // computes on integers
+    OQ_FATE_PASSTHROUGH, // moves integers
+    OQ_FATE_FOLDED       // gone: part of a quantized node
 } oq_node_fate;
 
 typedef struct oq_node_plan {
     oq_node_fate fate;
     const char *reason; // why it stays float; NULL for nodes that no rule concerns
-    uint64_t macs;
+    uint64_t macs;      // multiply-accumulates
 } oq_node_plan;
+
+// A node inside the body of another one (If, Loop, Scan) that would have a rule: always left float.
+typedef struct oq_inner_node {
+    const oq_node *node;
+    oq_node_id owner; // the node of the main graph whose body (or whose body's body) holds it
+    const char *reason;
+} oq_inner_node;
+
+// Nodes that compute products (those with a compute rule), main graph only.
+typedef struct oq_plan_summary {
+    size_t nodes, quantized;
+    uint64_t macs, macs_quantized;
+} oq_plan_summary;
 
 typedef struct oq_plan oq_plan; // per value a tensor plan, per node a node plan
 
+// Decides everything. `graph` is the main graph, prepared, with inferred types and marked regions; it is not
+// changed and must outlive the plan. The same inputs give the same plan. Errors: BAD_DATA when a range holds
+// NaN or infinity (names the tensor), USAGE when the options contradict each other.
 oq_status oq_plan_make(oq_graph *graph, const oq_stats *stats, const oq_quant_options *options, oq_plan **out,
                        oq_error *err);
-void oq_plan_free(oq_plan *plan);
+void oq_plan_free(oq_plan *plan); // NULL is allowed
 const oq_tensor_plan *oq_plan_tensor(const oq_plan *plan, oq_value_id id);
 const oq_node_plan *oq_plan_node(const oq_plan *plan, oq_node_id id);
-// Writes the plan into the graph (which it was made for): the graph becomes the quantized one.
+const oq_inner_node *oq_plan_inner(const oq_plan *plan, size_t *count);
+oq_plan_summary oq_plan_summarize(const oq_plan *plan);
+// Writes the plan into the graph which it was made for, or into its unchanged clone: the graph becomes the
+// quantized one. Once per graph; the node plans of the main graph stay readable afterwards.
 oq_status oq_plan_emit(oq_plan *plan, oq_graph *graph, oq_error *err);
+
+// How often each operator stands in the main graph, sorted by name: before and after for the final table.
+typedef struct oq_operator_count {
+    const char *op_type; // owned by the model
+    size_t count;
+} oq_operator_count;
+// `list` is a block of the model's mem that the caller frees.
+oq_status oq_count_operators(const oq_graph *graph, oq_operator_count **list, size_t *count, oq_error *err);
 
 #endif

@@ -5,16 +5,81 @@
 
 #include "quant/quant.h"
 
+// An operator without rule is a barrier: its inputs are dequantized, its outputs quantized again where
+// needed.
 typedef enum oq_rule_kind {
-    OQ_RULE_COMPUTE,
-    OQ_RULE_PASSTHROUGH
-} oq_rule_kind; // an operator without rule is a barrier
+    OQ_RULE_COMPUTE,    // a product of two operands that integer kernels compute
+    OQ_RULE_PASSTHROUGH // moves or selects elements: runs on the integers, output shares the input's
+                        // parameters
+} oq_rule_kind;
+
+typedef struct oq_weight oq_weight;
+
+// One factor of a product.
+typedef struct oq_operand {
+    oq_value_id value;
+    const oq_constant *constant; // NULL: an activation
+    bool transposed;             // the last two axes are swapped before use (Gemm)
+    bool channels;               // a constant whose output channels may have parameters of their own
+    oq_weight *weight;           // of a constant, once it is quantized
+} oq_operand;
+
+typedef enum oq_layer_shape { OQ_LAYER_MATRIX, OQ_LAYER_CONV } oq_layer_shape;
+
+// A node with a compute rule, in one form for all of them: output = alpha * (operand 0 x operand 1) + addend,
+// then clamped to [low, high].
+typedef struct oq_layer {
+    oq_layer_shape shape;
+    oq_node_id node;
+    oq_operand operand[2];
+    double alpha;
+    oq_value_id addend; // C of Gemm, B of Conv, the constant added behind a MatMul; or OQ_NONE
+    double beta;        // factor of the addend
+    bool vector;        // the addend is constant, one value per output channel: `bias` holds beta times it
+    float *bias;        // [bias_count], arena of the plan
+    size_t bias_count;
+    // What stands behind the product and goes with it, set by the planner.
+    oq_node_id bias_node, clip_node;  // Add; Relu or Clip; or OQ_NONE
+    double low, high;                 // bounds of the clip, or -inf, inf
+    oq_value_id product, sum, output; // of the node itself, behind bias_node, behind clip_node
+    bool integer;                     // the output is written as integers (else as float)
+    bool integer_bias;                // the bias is carried as int32 with scale s_0 * s_1
+    const char *dropped;              // why the layer stays float after all, or NULL
+} oq_layer;
 
 typedef struct oq_rule {
     const char *op_type; // of ai.onnx
     oq_rule_kind kind;
+    // COMPUTE. Describes the node, or sets *reason when it must stay float. `arena` holds what the layer
+    // points at.
+    oq_status (*describe)(oq_graph *graph, const oq_node *node, oq_arena *arena, oq_layer *out,
+                          const char **reason, oq_error *err);
+    // PASSTHROUGH.
+    bool all_inputs; // every input carries data (Concat); else input 0
+    bool early; // quantizing before it costs no accuracy and fewer bytes move: pull QuantizeLinear up across
+                // it
+    // True when this node moves elements unchanged. NULL: always.
+    bool (*moves)(oq_graph *graph, const oq_node *node);
+    // Inputs besides the data that must change with the type: Pad's value. NULL: none.
+    oq_status (*adapt)(oq_graph *graph, oq_node *node, const oq_tensor_plan *tensor, oq_error *err);
 } oq_rule;
 
 extern const oq_rule *const oq_rule_table[]; // generated; ended by NULL
+
+// The rule of a node (operators of ai.onnx), or NULL.
+const oq_rule *oq_rule_find(const oq_node *node);
+
+// --- helpers that rules share ---
+// A layer with two operands, nothing else.
+oq_layer oq_layer_make(oq_layer_shape shape, const oq_node *node);
+// Operand from input `index`; false when the input is left out.
+bool oq_operand_take(oq_graph *graph, const oq_node *node, size_t index, oq_operand *out);
+// Loads an addend as one float per channel times beta: constants of one element or whose only dimension above
+// 1 is number `axis` counted from the end. `channels` 0: taken from the constant. Leaves layer->vector false
+// when it is not of that form.
+oq_status oq_layer_take_bias(oq_graph *graph, oq_arena *arena, oq_layer *layer, int64_t channels,
+                             oq_error *err);
+// True when inference or the constants say that the value is float32.
+bool oq_value_is_float(oq_graph *graph, oq_value_id value);
 
 #endif

@@ -1,0 +1,68 @@
+// What both emitters share: integer values and their parameters as graph objects.
+#ifndef OQ_QUANT_EMIT_H
+#define OQ_QUANT_EMIT_H
+
+#include "quant/plan.h"
+
+// The objects of one quantized constant; OQ_NONE until they are needed.
+typedef struct oq_emitted_weight {
+    oq_value_id q, scale, zero, dequantized;
+} oq_emitted_weight;
+
+typedef struct oq_emitter {
+    const oq_plan *plan;
+    oq_graph *graph;
+    oq_value_id *quantized;     // [value_count] the integers of a value
+    oq_value_id *dequantized;   // [value_count] qdq: float again, of values that are produced as float
+    oq_value_id *scale, *zero;  // [value_count] by leader
+    bool *replaced;             // [value_count] no longer produced as float
+    oq_emitted_weight *weights; // [weight_count]
+} oq_emitter;
+
+// --- values and nodes ---
+// New value `<base><suffix>` with the type of `like` but another element type.
+oq_status oq_emit_value(oq_emitter *e, oq_value_id like, const char *suffix, oq_dtype dtype, oq_value_id *out,
+                        oq_error *err);
+oq_status oq_emit_node(oq_emitter *e, const char *name, const char *op_type, const oq_value_id *inputs,
+                       size_t count, oq_value_id output, oq_node **out, oq_error *err);
+// Initializers `<base><suffix>`: float32 numbers, and integers of a carrier. `rank` 0: one element.
+oq_status oq_emit_floats(oq_emitter *e, oq_value_id base, const char *suffix, const float *numbers,
+                         const oq_shape *shape, oq_value_id *out, oq_error *err);
+oq_status oq_emit_integers(oq_emitter *e, oq_value_id base, const char *suffix, oq_dtype dtype,
+                           const int64_t *numbers, const oq_shape *shape, oq_value_id *out, oq_error *err);
+
+// --- quantized values ---
+oq_status oq_emit_params(oq_emitter *e, oq_value_id value, oq_value_id *scale, oq_value_id *zero,
+                         oq_error *err);
+// The integers of a float value: made by QuantizeLinear when nobody makes them otherwise.
+oq_status oq_emit_quantized(oq_emitter *e, oq_value_id value, oq_value_id *out, oq_error *err);
+// A new value that is to be produced as the integers of `value`, which loses its float producer.
+oq_status oq_emit_replace(oq_emitter *e, oq_value_id value, oq_value_id *out, oq_error *err);
+// QuantizeLinear from `from` to the integers of `value` (which is replaced).
+oq_status oq_emit_requantized(oq_emitter *e, oq_value_id from, oq_value_id value, oq_error *err);
+// qdq: the value behind QuantizeLinear and DequantizeLinear.
+oq_status oq_emit_dequantized(oq_emitter *e, oq_value_id value, oq_value_id *out, oq_error *err);
+
+// --- operands ---
+// Integers, scale and zero point of a constant.
+oq_status oq_emit_weight(oq_emitter *e, const oq_weight *weight, oq_emitted_weight **out, oq_error *err);
+// Shape of a weight's parameters: one, one per output of a single axis, or [D1, .., 1, N] for a stack of
+// matrices.
+oq_shape oq_weight_params_shape(const oq_weight *w);
+// Integers of an operand, transposed as the layer wants them.
+oq_status oq_emit_operand(oq_emitter *e, const oq_layer *layer, int index, oq_value_id *out, oq_error *err);
+oq_status oq_emit_operand_params(oq_emitter *e, const oq_operand *operand, oq_value_id *scale,
+                                 oq_value_id *zero, oq_error *err);
+// int32 bias and, when asked for, its scale (products of the operands' scales, one or one per channel).
+oq_status oq_emit_bias(oq_emitter *e, const oq_layer *layer, oq_value_id *bias, oq_value_id *scale,
+                       oq_error *err);
+// beta times the addend as a float value.
+oq_status oq_emit_addend(oq_emitter *e, const oq_layer *layer, oq_value_id *out, oq_error *err);
+// Takes the layer's float nodes out of the graph. The operators' attributes stay readable.
+void oq_emit_remove(oq_emitter *e, const oq_layer *layer);
+
+// --- the two formats ---
+oq_status oq_emit_qoperator(oq_emitter *e, const oq_layer *layer, oq_error *err);
+oq_status oq_emit_qdq(oq_emitter *e, const oq_layer *layer, oq_error *err);
+
+#endif

@@ -1,0 +1,105 @@
+// Float operators between DequantizeLinear and QuantizeLinear, in the forms that runtimes fuse into integer
+// kernels.
+#include "quant/emit.h"
+
+// DequantizeLinear of `from`; `axis` -1: one scale.
+static oq_status dequantize(oq_emitter *e, oq_value_id from, oq_value_id scale, oq_value_id zero, int axis,
+                            oq_value_id to, oq_error *err) {
+    oq_node *node;
+    OQ_TRY(oq_emit_node(e, "", "DequantizeLinear", (oq_value_id[]){from, scale, zero}, 3, to, &node, err));
+    return axis >= 0 ? oq_node_set_int(e->graph, node, "axis", axis, err) : ONNXQ_OK;
+}
+
+static oq_status operand_float(oq_emitter *e, const oq_layer *layer, int index, oq_value_id *out,
+                               oq_error *err) {
+    const oq_operand *operand = &layer->operand[index];
+    if (!operand->weight && !operand->transposed) return oq_emit_dequantized(e, operand->value, out, err);
+    oq_emitted_weight *own = NULL;
+    oq_value_id q, scale, zero;
+    OQ_TRY(oq_emit_operand(e, layer, index, &q, err));
+    OQ_TRY(oq_emit_operand_params(e, operand, &scale, &zero, err));
+    if (operand->weight) OQ_TRY(oq_emit_weight(e, operand->weight, &own, err));
+    if (own && own->dequantized != OQ_NONE) {
+        *out = own->dequantized;
+        return ONNXQ_OK;
+    }
+    OQ_TRY(oq_emit_value(e, q, "_dequantized", ONNXQ_FLOAT, out, err));
+    if (own) own->dequantized = *out;
+    return dequantize(e, q, scale, zero, own ? operand->weight->axis : -1, *out, err);
+}
+
+// The int32 bias: s_x * s_w, zero point 0 (left out, as it may be for int32).
+static oq_status bias_float(oq_emitter *e, const oq_layer *layer, oq_value_id *out, oq_error *err) {
+    oq_value_id q, scale;
+    OQ_TRY(oq_emit_bias(e, layer, &q, &scale, err));
+    OQ_TRY(oq_emit_value(e, layer->addend, "_dequantized", ONNXQ_FLOAT, out, err));
+    return dequantize(e, q, scale, OQ_NONE, layer->operand[1].weight->per_channel ? 0 : -1, *out, err);
+}
+
+// The float value that the layer's last node makes: its output itself, or what QuantizeLinear stands behind.
+static oq_status result_of(oq_emitter *e, const oq_layer *layer, oq_value_id *out, oq_error *err) {
+    *out = layer->output;
+    return layer->integer ? oq_emit_value(e, layer->output, "_float", ONNXQ_FLOAT, out, err) : ONNXQ_OK;
+}
+
+static oq_status finish(oq_emitter *e, const oq_layer *layer, oq_value_id result, oq_error *err) {
+    return layer->integer ? oq_emit_requantized(e, result, layer->output, err) : ONNXQ_OK;
+}
+
+static oq_status emit_conv(oq_emitter *e, const oq_layer *layer, oq_error *err) {
+    const oq_node *node = oq_graph_node(e->graph, layer->node);
+    oq_value_id in[3] = {OQ_NONE, OQ_NONE, OQ_NONE}, result;
+    OQ_TRY(operand_float(e, layer, 0, &in[0], err));
+    OQ_TRY(operand_float(e, layer, 1, &in[1], err));
+    if (layer->vector) OQ_TRY(bias_float(e, layer, &in[2], err));
+    oq_emit_remove(e, layer);
+    OQ_TRY(result_of(e, layer, &result, err));
+    oq_node *made;
+    OQ_TRY(oq_emit_node(e, node->name, "Conv", in, 3, result, &made, err));
+    made->attrs = node->attrs;
+    made->attr_count = node->attr_count;
+    return finish(e, layer, result, err);
+}
+
+// With an int32 bias: Gemm, which runtimes run in integers.
+static oq_status emit_gemm(oq_emitter *e, const oq_layer *layer, oq_error *err) {
+    const char *name = oq_graph_node(e->graph, layer->node)->name;
+    oq_value_id in[3], result;
+    OQ_TRY(operand_float(e, layer, 0, &in[0], err));
+    OQ_TRY(operand_float(e, layer, 1, &in[1], err));
+    OQ_TRY(bias_float(e, layer, &in[2], err));
+    oq_emit_remove(e, layer);
+    OQ_TRY(result_of(e, layer, &result, err));
+    OQ_TRY(oq_emit_node(e, name, "Gemm", in, 3, result, NULL, err));
+    return finish(e, layer, result, err);
+}
+
+// MatMul, Mul by an alpha that no constant could take, Add of what is not an int32 bias: each into a value of
+// its own but the last, which makes the result.
+static oq_status emit_matmul(oq_emitter *e, const oq_layer *layer, oq_error *err) {
+    const char *name = oq_graph_node(e->graph, layer->node)->name;
+    const bool weighted = layer->operand[0].weight || layer->operand[1].weight;
+    const bool scales = !weighted && layer->alpha != 1, adds = layer->addend != OQ_NONE && layer->beta != 0;
+    const float alpha = (float)layer->alpha;
+    const oq_shape scalar = {.rank = 0};
+    oq_value_id in[2], result, factor = OQ_NONE, addend = OQ_NONE, product, scaled;
+    OQ_TRY(operand_float(e, layer, 0, &in[0], err));
+    OQ_TRY(operand_float(e, layer, 1, &in[1], err));
+    if (scales) OQ_TRY(oq_emit_floats(e, layer->product, "_alpha", &alpha, &scalar, &factor, err));
+    if (adds) OQ_TRY(oq_emit_addend(e, layer, &addend, err));
+    oq_emit_remove(e, layer);
+    OQ_TRY(result_of(e, layer, &result, err));
+    product = scaled = result;
+    if (adds) OQ_TRY(oq_emit_value(e, layer->product, "_product", ONNXQ_FLOAT, &scaled, err));
+    product = scaled;
+    if (scales) OQ_TRY(oq_emit_value(e, layer->product, "_unscaled", ONNXQ_FLOAT, &product, err));
+    OQ_TRY(oq_emit_node(e, name, "MatMul", in, 2, product, NULL, err));
+    if (scales) OQ_TRY(oq_emit_node(e, "", "Mul", (oq_value_id[]){product, factor}, 2, scaled, NULL, err));
+    if (adds) OQ_TRY(oq_emit_node(e, "", "Add", (oq_value_id[]){scaled, addend}, 2, result, NULL, err));
+    return finish(e, layer, result, err);
+}
+
+oq_status oq_emit_qdq(oq_emitter *e, const oq_layer *layer, oq_error *err) {
+    if (layer->shape == OQ_LAYER_CONV) return emit_conv(e, layer, err);
+    return layer->integer_bias ? emit_gemm(e, layer, err) : emit_matmul(e, layer, err);
+}

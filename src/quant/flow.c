@@ -1,0 +1,202 @@
+// Which values are carried as integers: operands of products, their outputs, and what passthrough nodes make
+// of them.
+#include "quant/plan.h"
+
+#include <math.h>
+#include <string.h>
+
+// Sharing one scale costs the narrower input of a Concat log2 of this ratio in bits where it is used
+// elsewhere too.
+#define CONCAT_RATIO 2.0
+
+oq_value_id oq_plan_leader(const oq_plan *plan, oq_value_id value) {
+    while (plan->leader[value] != value) value = plan->leader[value];
+    return value;
+}
+
+static void unite(oq_plan *plan, oq_value_id first, oq_value_id second) {
+    plan->leader[oq_plan_leader(plan, second)] = oq_plan_leader(plan, first);
+}
+
+static oq_layer *active_layer(const oq_plan *plan, int32_t index) {
+    return index >= 0 && !plan->layers[index].dropped ? &plan->layers[index] : NULL;
+}
+
+static size_t data_inputs(const oq_node *node, const oq_rule *rule) {
+    return rule->all_inputs ? node->input_count : 1;
+}
+
+bool oq_plan_integer_use(const oq_plan *plan, oq_use use) {
+    const oq_node *node = oq_graph_node(plan->graph, use.node);
+    const oq_layer *layer = active_layer(plan, plan->layer_of[use.node]);
+    if (layer) return use.input < 2 && !layer->operand[use.input].constant;
+    return plan->moving[use.node] && (size_t)use.input < data_inputs(node, plan->rules[use.node]);
+}
+
+// --- where a value comes from ---
+
+// The passthrough node with one data input that made `value`, or NULL.
+static const oq_node *mover(const oq_plan *plan, oq_value_id value) {
+    const oq_node_id id = oq_graph_value(plan->graph, value)->producer;
+    if (id == OQ_NONE || !plan->rules[id] || plan->rules[id]->all_inputs) return NULL;
+    return oq_graph_node(plan->graph, id);
+}
+
+// Goes back over passthrough nodes; *alone is cleared when something else reads a value on the way.
+static oq_value_id root_of(const oq_plan *plan, oq_value_id value, bool *alone) {
+    for (;;) {
+        if (!oq_graph_only_consumer(plan->graph, value)) *alone = false;
+        const oq_node *node = mover(plan, value);
+        if (!node) return value;
+        value = node->inputs[0];
+    }
+}
+
+static bool is_source(const oq_plan *plan, const bool *source, const oq_node *node, oq_value_id value) {
+    if (value == OQ_NONE || oq_graph_constant(plan->graph, value)) return false;
+    if (plan->integer[value] || source[value]) return true;
+    return plan->rules[node->id]->early && oq_graph_only_consumer(plan->graph, value) &&
+           oq_value_is_float(plan->graph, value);
+}
+
+// The inputs of a Concat take one set of parameters when none of them loses by it: neither resolution that
+// another consumer needs, nor a clip that their own saturation stands for.
+static oq_status may_share(const oq_plan *plan, const oq_node *node, bool *out, oq_error *err) {
+    oq_range all = {0, 0}, own;
+    bool known = true;
+    *out = false;
+    for (size_t i = 0; i < node->input_count; i++) {
+        OQ_TRY(oq_plan_value_range(plan, node->inputs[i], &own, &known, err));
+        if (!known) return ONNXQ_OK;
+        all.min = fmin(all.min, own.min), all.max = fmax(all.max, own.max);
+    }
+    oq_qparam param;
+    OQ_TRY(oq_plan_param_of(plan, &all, oq_graph_value(plan->graph, node->outputs[0])->name, &param, err));
+    for (size_t i = 0; i < node->input_count; i++) {
+        bool alone = true;
+        OQ_TRY(oq_plan_value_range(plan, node->inputs[i], &own, &known, err));
+        const double width = fmax(own.max, 0) - fmin(own.min, 0);
+        const oq_value_id root = root_of(plan, node->inputs[i], &alone);
+        if (!alone && !(width * CONCAT_RATIO >= all.max - all.min)) return ONNXQ_OK;
+        const oq_layer *layer = active_layer(plan, plan->producer_layer[root]);
+        if (layer && layer->clip_node != OQ_NONE &&
+            !oq_plan_clip_is_exact(plan, param, layer->low, layer->high))
+            return ONNXQ_OK;
+    }
+    *out = true;
+    return ONNXQ_OK;
+}
+
+static void move(oq_plan *plan, const oq_node *node) {
+    const size_t count = data_inputs(node, plan->rules[node->id]);
+    plan->moving[node->id] = true;
+    for (size_t i = 0; i < count; i++) {
+        plan->integer[node->inputs[i]] = true;
+        unite(plan, node->inputs[0], node->inputs[i]);
+    }
+    for (size_t i = 0; i < node->output_count; i++) {
+        if (node->outputs[i] == OQ_NONE) continue;
+        plan->integer[node->outputs[i]] = true;
+        unite(plan, node->inputs[0], node->outputs[i]);
+    }
+}
+
+// --- the three sweeps ---
+
+static void start(oq_plan *plan) {
+    memset(plan->integer, 0, plan->value_count * sizeof *plan->integer);
+    memset(plan->moving, 0, plan->node_count * sizeof *plan->moving);
+    for (size_t v = 0; v < plan->value_count; v++)
+        plan->leader[v] = (oq_value_id)v, plan->producer_layer[v] = -1;
+    for (size_t l = 0; l < plan->layer_count; l++) {
+        const oq_layer *layer = &plan->layers[l];
+        if (layer->dropped) continue;
+        plan->producer_layer[layer->output] = (int32_t)l;
+        // No runtime computes a convolution of integers with a float result at full speed: always
+        // requantized.
+        plan->integer[layer->output] |= layer->shape == OQ_LAYER_CONV;
+        for (int i = 0; i < 2; i++)
+            if (!layer->operand[i].constant) plan->integer[layer->operand[i].value] = true;
+    }
+}
+
+// Values that are there as integers, or could be without a further QuantizeLinear: outputs of products and
+// what passthrough nodes make of them.
+static void find_sources(const oq_plan *plan, bool *source) {
+    for (size_t i = 0; i < plan->order_count; i++) {
+        const oq_node *node = oq_graph_node(plan->graph, plan->order[i]);
+        const oq_rule *rule = plan->rules[node->id];
+        bool all = rule != NULL && node->input_count > 0;
+        for (size_t k = 0; all && k < data_inputs(node, rule); k++)
+            all = node->inputs[k] != OQ_NONE && source[node->inputs[k]];
+        for (size_t k = 0; k < node->output_count; k++)
+            if (node->outputs[k] != OQ_NONE)
+                source[node->outputs[k]] = all || active_layer(plan, plan->producer_layer[node->outputs[k]]);
+    }
+}
+
+// From the consumers upwards: a passthrough node whose output is wanted as integers moves them when its
+// inputs can be had as integers.
+static oq_status pull(oq_plan *plan, const bool *source, oq_error *err) {
+    for (size_t i = plan->order_count; i-- > 0;) {
+        const oq_node *node = oq_graph_node(plan->graph, plan->order[i]);
+        const oq_rule *rule = plan->rules[node->id];
+        bool wanted = false;
+        for (size_t k = 0; rule && k < node->output_count; k++)
+            wanted |= node->outputs[k] != OQ_NONE && plan->integer[node->outputs[k]];
+        for (size_t k = 0; wanted && k < data_inputs(node, rule); k++)
+            wanted = k < node->input_count && is_source(plan, source, node, node->inputs[k]);
+        if (wanted && rule->all_inputs) OQ_TRY(may_share(plan, node, &wanted, err));
+        if (wanted) move(plan, node);
+    }
+    return ONNXQ_OK;
+}
+
+// From requantized outputs downwards: what only moves elements is done before DequantizeLinear, on a quarter
+// of the bytes.
+static void push(oq_plan *plan, bool *only_integer) {
+    for (size_t v = 0; v < plan->value_count; v++) {
+        const oq_layer *layer = active_layer(plan, plan->producer_layer[v]);
+        only_integer[v] = layer && layer->shape == OQ_LAYER_CONV;
+    }
+    for (size_t i = 0; i < plan->order_count; i++) {
+        const oq_node *node = oq_graph_node(plan->graph, plan->order[i]);
+        const oq_rule *rule = plan->rules[node->id];
+        if (!rule || rule->all_inputs || !node->input_count || node->inputs[0] == OQ_NONE) continue;
+        if (!only_integer[node->inputs[0]]) continue;
+        if (!plan->moving[node->id]) move(plan, node);
+        for (size_t k = 0; k < node->output_count; k++)
+            if (node->outputs[k] != OQ_NONE) only_integer[node->outputs[k]] = true;
+    }
+}
+
+// A matrix product is written as integers when nobody reads it as float: otherwise its float form costs no
+// more and loses nothing.
+static void choose_forms(oq_plan *plan) {
+    for (size_t l = 0; l < plan->layer_count; l++) {
+        oq_layer *layer = &plan->layers[l];
+        if (layer->dropped) continue;
+        const oq_gvalue *value = oq_graph_value(plan->graph, layer->output);
+        bool integer = !value->is_output && value->use_count > 0;
+        for (size_t u = 0; u < value->use_count; u++) integer &= oq_plan_integer_use(plan, value->uses[u]);
+        layer->integer = integer || layer->shape == OQ_LAYER_CONV;
+        if (!layer->integer && layer->clip_node != OQ_NONE) {
+            layer->clip_node = OQ_NONE;
+            layer->output = layer->sum;
+        }
+    }
+}
+
+oq_status oq_plan_flow(oq_plan *plan, oq_error *err) {
+    bool *flags = oq_mem_calloc(plan->mem, plan->value_count + 1, sizeof *flags, err);
+    if (!flags) return ONNXQ_NO_MEMORY;
+    start(plan);
+    find_sources(plan, flags);
+    const oq_status status = pull(plan, flags, err);
+    if (status == ONNXQ_OK) {
+        push(plan, flags);
+        choose_forms(plan);
+    }
+    oq_mem_free(plan->mem, flags);
+    return status;
+}

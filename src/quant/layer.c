@@ -1,0 +1,69 @@
+// Helpers of the rules that compute: operands, addends, the table look-up.
+#include "quant/rule.h"
+
+#include <math.h>
+#include <string.h>
+
+const oq_rule *oq_rule_find(const oq_node *node) {
+    if (node->domain[0]) return NULL;
+    for (const oq_rule *const *rule = oq_rule_table; *rule; rule++)
+        if (strcmp((*rule)->op_type, node->op_type) == 0) return *rule;
+    return NULL;
+}
+
+oq_layer oq_layer_make(oq_layer_shape shape, const oq_node *node) {
+    return (oq_layer){.shape = shape,
+                      .node = node->id,
+                      .operand = {{.value = OQ_NONE}, {.value = OQ_NONE}},
+                      .alpha = 1,
+                      .addend = OQ_NONE,
+                      .beta = 1,
+                      .bias_node = OQ_NONE,
+                      .clip_node = OQ_NONE,
+                      .low = -INFINITY,
+                      .high = INFINITY,
+                      .product = node->outputs[0],
+                      .sum = node->outputs[0],
+                      .output = node->outputs[0]};
+}
+
+bool oq_operand_take(oq_graph *graph, const oq_node *node, size_t index, oq_operand *out) {
+    if (index >= node->input_count || node->inputs[index] == OQ_NONE) return false;
+    *out =
+        (oq_operand){.value = node->inputs[index], .constant = oq_graph_constant(graph, node->inputs[index])};
+    return true;
+}
+
+bool oq_value_is_float(oq_graph *graph, oq_value_id value) {
+    const oq_constant *constant = oq_graph_constant(graph, value);
+    return (constant ? constant->dtype : oq_graph_value(graph, value)->type.dtype) == ONNXQ_FLOAT;
+}
+
+// One value per channel: a single element, or all along the channel axis ([N], [1,N] behind a matrix
+// product).
+static bool is_vector(const oq_shape *shape, int64_t channels) {
+    const int64_t count = oq_shape_count(shape);
+    if (count == 1) return true;
+    return shape->rank > 0 && shape->dim[shape->rank - 1] == count && (channels == 0 || channels == count);
+}
+
+oq_status oq_layer_take_bias(oq_graph *graph, oq_arena *arena, oq_layer *layer, int64_t channels,
+                             oq_error *err) {
+    const oq_constant *constant = oq_graph_constant(graph, layer->addend);
+    if (!constant || constant->dtype != ONNXQ_FLOAT || !is_vector(&constant->shape, channels))
+        return ONNXQ_OK;
+    const int64_t own = oq_shape_count(&constant->shape);
+    if (!channels && own == 1) return ONNXQ_OK; // a scalar for an unknown number of channels
+    oq_tensor tensor = {0};
+    OQ_TRY(oq_constant_load(graph->model->mem, constant, &tensor, err));
+    const size_t count = (size_t)(channels ? channels : own);
+    layer->bias = oq_arena_calloc(arena, count, sizeof *layer->bias, err);
+    const float *data = tensor.data;
+    for (size_t c = 0; layer->bias && c < count; c++)
+        layer->bias[c] = (float)(layer->beta * (double)data[own == 1 ? 0 : c]);
+    oq_tensor_release(&tensor);
+    if (!layer->bias) return ONNXQ_NO_MEMORY;
+    layer->bias_count = count;
+    layer->vector = true;
+    return ONNXQ_OK;
+}

@@ -1,0 +1,101 @@
+// The plan's inside, shared by the planner's files and the emitters.
+#ifndef OQ_QUANT_PLAN_H
+#define OQ_QUANT_PLAN_H
+
+#include "quant/rule.h"
+
+// A constant operand as integers, in the layout in which the emitters write it ([K, N] for matrices, whatever
+// transB was). Element (b, r, c) of [blocks, rows, columns] goes into output channel b * step[0] + r *
+// step[1] + c * step[2].
+struct oq_weight {
+    oq_value_id value; // the float constant
+    bool transposed;
+    double alpha; // folded in
+    oq_grid grid;
+    oq_dtype carrier;
+    oq_shape shape;
+    int64_t blocks, rows, columns, step[3];
+    size_t outputs;    // output channels
+    bool per_channel;  // one parameter per output channel, else one for all
+    oq_qparam *params; // [per_channel ? outputs : 1]
+    oq_tensor q;       // carrier, `shape`
+    int64_t *reach;    // [outputs] sum of |q - zp|: the largest accumulator per unit of |activation|
+    bool raised;       // a scale was raised for a bias: belongs to one layer alone
+    int axis;          // of the parameters when they are one vector along one axis, else -1
+};
+
+static inline size_t oq_weight_params(const oq_weight *weight) {
+    return weight->per_channel ? weight->outputs : 1;
+}
+static inline oq_qparam oq_weight_param(const oq_weight *weight, size_t output) {
+    return weight->params[weight->per_channel ? output : 0];
+}
+
+struct oq_plan {
+    oq_mem *mem;
+    oq_arena arena;
+    oq_graph *graph;
+    const oq_stats *stats; // during oq_plan_make
+    oq_quant_options options;
+    oq_grid activation_grid;
+    oq_dtype activation_carrier;
+    size_t value_count, node_count;
+    oq_node_id *order; // block of mem
+    size_t order_count;
+    oq_tensor_plan *tensors; // [value_count]
+    oq_node_plan *nodes;     // [node_count]
+    const oq_rule **rules;   // [node_count] NULL: no rule, or not for this node
+    int32_t *layer_of;       // [node_count] index of the layer, or -1
+    int32_t *producer_layer; // [value_count] layer whose output it is, or -1
+    bool *integer;           // [value_count] carried as integers
+    oq_value_id *leader;     // [value_count] union-find: values that share parameters
+    oq_range *range;         // [value_count] of leaders: what the parameters cover
+    bool *moving;            // [node_count] passthrough node that runs on integers
+    oq_layer *layers;
+    size_t layer_count, layer_capacity;
+    oq_weight **weights;
+    size_t weight_count, weight_capacity;
+    oq_inner_node *inner;
+    size_t inner_count, inner_capacity;
+};
+
+// options.c: whether include, exclude and op_types choose this node; if not, *reason says why.
+bool oq_options_choose(const oq_quant_options *options, const oq_node *node, const char **reason);
+bool oq_options_exclude(const oq_quant_options *options, const oq_node *node);
+oq_status oq_options_check(const oq_quant_options *options, oq_error *err);
+
+// layers.c: fills rules, layers and what stands behind each of them.
+oq_status oq_plan_find_layers(oq_plan *plan, oq_error *err);
+
+// flow.c: which values are carried as integers, which passthrough nodes run on them, which share parameters.
+// Starts from the layers that are not dropped; may be called again after some were.
+oq_status oq_plan_flow(oq_plan *plan, oq_error *err);
+oq_value_id oq_plan_leader(const oq_plan *plan, oq_value_id value);
+// True when this use of a value takes it as integers.
+bool oq_plan_integer_use(const oq_plan *plan, oq_use use);
+
+// ranges.c: what a value's integers must cover: statistics, cut where the consumers ignore the rest. False
+// when the value was not observed. Then parameters from a range, and whether their saturation does what a
+// clip does.
+oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *out, bool *known,
+                              oq_error *err);
+oq_status oq_plan_param_of(const oq_plan *plan, const oq_range *range, const char *tensor, oq_qparam *out,
+                           oq_error *err);
+bool oq_plan_clip_is_exact(const oq_plan *plan, oq_qparam param, double low, double high);
+// parameters of every shared group. *changed when a layer was dropped or its clip unfolded on the way.
+oq_status oq_plan_ranges(oq_plan *plan, bool *changed, oq_error *err);
+
+// weights.c: integers of the constant operands, and the bounds that bias and accumulator put on them.
+// *changed as above.
+oq_status oq_plan_weights(oq_plan *plan, bool *changed, oq_error *err);
+
+// weight.c: a constant operand of a layer as integers; *finite is false when it holds NaN or infinity.
+oq_status oq_weight_make(oq_plan *plan, const oq_layer *layer, const oq_operand *operand, oq_weight **out,
+                         bool *finite, oq_error *err);
+// A copy of `weight` whose scales are `scale` [oq_weight_params]; zero points stay.
+oq_status oq_weight_rescale(oq_plan *plan, const oq_weight *weight, const float *scale, oq_weight **out,
+                            oq_error *err);
+// Known rank of a value, or -1.
+int oq_plan_rank(const oq_plan *plan, oq_value_id value);
+
+#endif

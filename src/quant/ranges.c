@@ -1,0 +1,139 @@
+// Parameters of activations: one range and one (scale, zero point) for every group of values that share them.
+#include "quant/plan.h"
+
+#include <math.h>
+
+// The floor of a value all of whose uses lie in one region; else -inf.
+static double floor_of(const oq_plan *plan, oq_value_id value) {
+    for (size_t i = 0; i < plan->options.floor_count; i++) {
+        if (plan->options.floors[i].value != value) continue;
+        const oq_gvalue *v = oq_graph_value(plan->graph, value);
+        for (size_t u = 0; u < v->use_count; u++)
+            if (oq_graph_node(plan->graph, v->uses[u].node)->region !=
+                    oq_graph_node(plan->graph, v->uses[0].node)->region ||
+                oq_graph_node(plan->graph, v->uses[u].node)->region == OQ_NONE)
+                return -INFINITY;
+        return v->is_output ? -INFINITY : plan->options.floors[i].low;
+    }
+    return -INFINITY;
+}
+
+oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *out, bool *known,
+                              oq_error *err) {
+    const oq_tensor_stats *stats = oq_stats_find(plan->stats, oq_graph_value(plan->graph, value)->name);
+    *known = stats && stats->count > 0;
+    if (!*known) return ONNXQ_OK;
+    OQ_TRY(oq_range_of(stats, plan->options.method, plan->options.percentile, &plan->activation_grid,
+                       plan->options.activation_symmetric, out, err));
+    double low = floor_of(plan, value), high = INFINITY;
+    const int32_t index = plan->producer_layer[value];
+    if (index >= 0 && !plan->layers[index].dropped && plan->layers[index].clip_node != OQ_NONE) {
+        low = fmax(low, plan->layers[index].low);
+        high = plan->layers[index].high;
+    }
+    out->min = fmin(fmax(out->min, low), high);
+    out->max = fmax(fmin(out->max, high), low);
+    return ONNXQ_OK;
+}
+
+oq_status oq_plan_param_of(const oq_plan *plan, const oq_range *range, const char *tensor, oq_qparam *out,
+                           oq_error *err) {
+    if (plan->options.activation_symmetric)
+        return oq_grid_symmetric(&plan->activation_grid, fmax(fabs(range->min), fabs(range->max)), tensor,
+                                 out, err);
+    return oq_grid_asymmetric(&plan->activation_grid, range->min, range->max, tensor, out, err);
+}
+
+// The integers below and above the bounds must be out of the carrier's reach.
+bool oq_plan_clip_is_exact(const oq_plan *plan, oq_qparam param, double low, double high) {
+    const oq_dtype_traits *carrier = oq_dtype_info(plan->activation_carrier);
+    const double scale = (double)param.scale, zero = param.zero_point;
+    return low <= high && rint(low / scale) + zero <= (double)carrier->min &&
+           rint(high / scale) + zero >= (double)carrier->max;
+}
+
+static void drop_layers_of(oq_plan *plan, oq_value_id leader, const char *reason, bool *changed) {
+    for (size_t l = 0; l < plan->layer_count; l++) {
+        oq_layer *layer = &plan->layers[l];
+        if (layer->dropped) continue;
+        bool touches = layer->integer && oq_plan_leader(plan, layer->output) == leader;
+        for (int i = 0; i < 2; i++)
+            touches |= !layer->operand[i].constant && oq_plan_leader(plan, layer->operand[i].value) == leader;
+        if (touches) layer->dropped = reason, *changed = true;
+    }
+}
+
+// The union of the members' ranges; `leader_known` [value_count] tells which groups have one.
+static oq_status collect(oq_plan *plan, bool *leader_known, oq_error *err) {
+    for (size_t v = 0; v < plan->value_count; v++) {
+        if (!plan->integer[v]) continue;
+        oq_range range;
+        bool known;
+        const oq_value_id leader = oq_plan_leader(plan, (oq_value_id)v);
+        OQ_TRY(oq_plan_value_range(plan, (oq_value_id)v, &range, &known, err));
+        if (!known) continue;
+        if (!leader_known[leader]) plan->range[leader] = range;
+        plan->range[leader].min = fmin(plan->range[leader].min, range.min);
+        plan->range[leader].max = fmax(plan->range[leader].max, range.max);
+        leader_known[leader] = true;
+    }
+    return ONNXQ_OK;
+}
+
+static oq_status set_group(oq_plan *plan, oq_value_id leader, oq_error *err) {
+    oq_qparam *param = oq_arena_alloc(&plan->arena, sizeof *param, err);
+    if (!param) return ONNXQ_NO_MEMORY;
+    OQ_TRY(
+        oq_plan_param_of(plan, &plan->range[leader], oq_graph_value(plan->graph, leader)->name, param, err));
+    plan->tensors[leader] = (oq_tensor_plan){.quantized = true,
+                                             .grid = plan->activation_grid,
+                                             .carrier = plan->activation_carrier,
+                                             .axis = -1,
+                                             .channels = 1,
+                                             .params = param,
+                                             .shared = OQ_NONE};
+    return ONNXQ_OK;
+}
+
+static void unfold_inexact_clips(oq_plan *plan, bool *changed) {
+    for (size_t l = 0; l < plan->layer_count; l++) {
+        oq_layer *layer = &plan->layers[l];
+        if (layer->dropped || layer->clip_node == OQ_NONE) continue;
+        const oq_tensor_plan *tensor = &plan->tensors[layer->output];
+        if (oq_plan_clip_is_exact(plan, tensor->params[0], layer->low, layer->high)) continue;
+        layer->clip_node = OQ_NONE;
+        layer->output = layer->sum;
+        *changed = true;
+    }
+}
+
+static oq_status assign(oq_plan *plan, const bool *leader_known, bool *changed, oq_error *err) {
+    for (size_t v = 0; v < plan->value_count; v++) {
+        const oq_value_id leader = oq_plan_leader(plan, (oq_value_id)v);
+        if (!plan->integer[v] || leader != (oq_value_id)v) continue;
+        if (leader_known[v])
+            OQ_TRY(set_group(plan, leader, err));
+        else
+            drop_layers_of(plan, leader, "a tensor beside it was never computed during calibration", changed);
+    }
+    if (*changed) return ONNXQ_OK;
+    for (size_t v = 0; v < plan->value_count; v++) {
+        const oq_value_id leader = oq_plan_leader(plan, (oq_value_id)v);
+        if (!plan->integer[v] || leader == (oq_value_id)v) continue;
+        plan->tensors[v] = plan->tensors[leader];
+        plan->tensors[v].shared = leader;
+    }
+    unfold_inexact_clips(plan, changed);
+    return ONNXQ_OK;
+}
+
+oq_status oq_plan_ranges(oq_plan *plan, bool *changed, oq_error *err) {
+    bool *known = oq_mem_calloc(plan->mem, plan->value_count + 1, sizeof *known, err);
+    if (!known) return ONNXQ_NO_MEMORY;
+    for (size_t v = 0; v < plan->value_count; v++)
+        plan->tensors[v] = (oq_tensor_plan){.axis = -1, .shared = OQ_NONE};
+    oq_status status = collect(plan, known, err);
+    if (status == ONNXQ_OK) status = assign(plan, known, changed, err);
+    oq_mem_free(plan->mem, known);
+    return status;
+}

@@ -1,0 +1,4 @@
+// Identity: the same tensor.
+#include "quant/rule.h"
+
+const oq_rule oq_rule_Identity = {.op_type = "Identity", .kind = OQ_RULE_PASSTHROUGH, .early = true};
