@@ -1,0 +1,17 @@
+// BitwiseNot: every bit inverted.
+#include "ops/lib/elementwise.h"
+#include "ops/lib/unary.h"
+
+OQ_UNARY_LOOP(i64, int64_t, ~x)
+OQ_UNARY_LOOP(u64, uint64_t, ~x)
+
+static const oq_unary formula = {.loop = {[OQ_WORK_I64] = i64, [OQ_WORK_U64] = u64}};
+OQ_UNARY_RUN(formula)
+
+static const oq_type_set types_18[] = {{"T", OQ_T_INTS}, {0}};
+
+static const oq_op_version versions[] = {
+    {.since = 18, .signature = "X:T -> Y:T", .types = types_18, .infer = oq_infer_unary, .run = run},
+};
+
+OQ_ONNX_OP(BitwiseNot, versions);
