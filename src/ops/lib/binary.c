@@ -114,22 +114,31 @@ static oq_status compare_strings(oq_run_context *context, const oq_binary *f, co
 
 oq_status oq_binary_run(oq_run_context *context, const oq_binary *f, oq_error *err) {
     const oq_tensor *a, *b;
+    oq_shape b_shape;
+    OQ_TRY(oq_need(context, 0, &a, err));
+    OQ_TRY(oq_need(context, 1, &b, err));
+    OQ_TRY(oq_binary_align(context, &a->shape, &b->shape, &b_shape, err));
+    return oq_binary_run_as(context, f, &b_shape, err);
+}
+
+oq_status oq_binary_run_as(oq_run_context *context, const oq_binary *f, const oq_shape *b_shape,
+                           oq_error *err) {
+    const oq_tensor *a, *b;
     oq_tensor *y;
-    oq_shape b_shape, shape;
+    oq_shape shape;
     OQ_TRY(oq_need(context, 0, &a, err));
     OQ_TRY(oq_need(context, 1, &b, err));
     if (a->dtype != b->dtype)
         return oq_fail(err, ONNXQ_BAD_MODEL, "%s of %s and %s: the inputs must have one type",
                        context->node->op_type, onnxq_dtype_name(a->dtype), onnxq_dtype_name(b->dtype));
-    OQ_TRY(oq_binary_align(context, &a->shape, &b->shape, &b_shape, err));
-    OQ_TRY(oq_shape_broadcast(&a->shape, &b_shape, &shape, err));
+    OQ_TRY(oq_shape_broadcast(&a->shape, b_shape, &shape, err));
     OQ_TRY(oq_shape_check(&shape, 8, NULL, err));
     binary_job job = {.loop = f->loop[oq_work_of(a->dtype)],
                       .from = a->dtype,
                       .into = f->to_bool ? ONNXQ_BOOL : a->dtype,
                       .a = a->data,
                       .b = b->data};
-    oq_broadcast_plan(&job.plan, &shape, (const oq_shape *[]){&a->shape, &b_shape}, 2);
+    oq_broadcast_plan(&job.plan, &shape, (const oq_shape *[]){&a->shape, b_shape}, 2);
     if (a->dtype == ONNXQ_STRING && f->strings) return compare_strings(context, f, &job.plan, &shape, err);
     if (!job.loop) return oq_no_loop(context, a->dtype, err);
     job.in_bytes = oq_dtype_bytes(job.from);

@@ -16,7 +16,7 @@ typedef struct oq_binary {
 
 // A loop from a formula in `a` and `b` of type `type`. Three loops, so that each is over plain arrays.
 #define OQ_BINARY_LOOP_AS(name, type, result, ...)                                                           \
-    static inline result name##_one(type a, type b) { return (result)(__VA_ARGS__); }                        \
+    static inline result name##_one(type a, type b) { return (void)b, (result)(__VA_ARGS__); }                        \
     static void name(const void *a_, size_t a_step, const void *b_, size_t b_step, void *y_, size_t n) {     \
         const type *const a = a_;                                                                            \
         const type *const b = b_;                                                                            \
@@ -52,6 +52,9 @@ typedef struct oq_binary {
 // Output 0 = f(input 0, input 1), broadcast both ways; before opset 7 as the attributes broadcast and axis
 // say (B is aligned at axis, or at the last axes of A).
 oq_status oq_binary_run(oq_run_context *context, const oq_binary *f, oq_error *err);
+// The same with input 1 seen under another shape of as many elements.
+oq_status oq_binary_run_as(oq_run_context *context, const oq_binary *f, const oq_shape *b_shape,
+                           oq_error *err);
 // The shape that input 1 takes part with: its own, or aligned at `axis` of A in the old form.
 oq_status oq_binary_align(const oq_run_context *context, const oq_shape *a, const oq_shape *b, oq_shape *out,
                           oq_error *err);

@@ -1,31 +1,11 @@
-// Shape inference and upgrades that the elementwise families share.
+// Upgrades of old forms, and inference, that the elementwise families share beside lib/infer.h.
 #ifndef OQ_OPS_LIB_ELEMENTWISE_H
 #define OQ_OPS_LIB_ELEMENTWISE_H
 
-#include "ops/ops.h"
+#include "ops/lib/infer.h"
 
-// --- inference, each usable as `infer` of a version ---
-oq_status oq_infer_unary(oq_infer_context *context, oq_error *err); // output 0 has the type of input 0
-oq_status oq_infer_test(oq_infer_context *context, oq_error *err);  // its shape, elements bool
-// Output 0 has the element type of input 0 (bool for a relation) and the broadcast shape of all inputs;
-// before opset 7 the shape of input 0 (before opset 8 for more than two inputs as well).
-oq_status oq_infer_binary(oq_infer_context *context, oq_error *err);
-oq_status oq_infer_relation(oq_infer_context *context, oq_error *err);
-oq_status oq_infer_variadic(oq_infer_context *context, oq_error *err);
-// The broadcast shape of the inputs [first, input_count) with elements of `dtype` as output 0.
-oq_status oq_infer_broadcast(oq_infer_context *context, size_t first, oq_dtype dtype, oq_error *err);
-
-// One dimension after broadcasting two; false when they contradict each other.
-bool oq_dim_broadcast(oq_dim a, oq_dim b, oq_dim *out);
-
-// How an operator computes with dimensions; returns false when nothing can be said.
-typedef bool (*oq_dim_rule)(oq_dim a, oq_dim b, oq_dim *out);
-// Output elements from the input elements where those are known as dimensions (Shape arithmetic): a rule
-// over input 0 and 1, or a copy of input 0.
-oq_status oq_infer_dims(oq_infer_context *context, oq_dim_rule rule, oq_error *err);
-oq_status oq_infer_same_dims(oq_infer_context *context, oq_error *err);
-// oq_infer_unary with oq_infer_same_dims (Identity, ...).
-oq_status oq_infer_copy(oq_infer_context *context, oq_error *err);
+// --- inference, usable as `infer` of a version, beside those of lib/infer.h ---
+oq_status oq_infer_test(oq_infer_context *context, oq_error *err); // shape of input 0, elements bool
 
 // --- upgrades, each usable as `upgrade` of a version ---
 // Opset 6 dropped the attribute consumed_inputs.
