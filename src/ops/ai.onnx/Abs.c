@@ -14,7 +14,7 @@ static const oq_unary formula = {
 OQ_UNARY_RUN(formula)
 
 static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_6[] = {{"T", OQ_T_NUMERIC4 & ~OQ_T(BFLOAT16)}, {0}};
+static const oq_type_set types_6[] = {{"T", OQ_T_NUMERIC3}, {0}};
 static const oq_type_set types_13[] = {{"T", OQ_T_NUMERIC4}, {0}};
 static const oq_attr_spec attrs_1[] = {{"consumed_inputs", OQ_ATTR_INTS, false}, {0}};
 

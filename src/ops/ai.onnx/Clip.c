@@ -77,7 +77,7 @@ static oq_status upgrade_11(oq_upgrade_context *context, oq_error *err) {
 }
 
 static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_12[] = {{"T", OQ_T_NUMERIC4 & ~OQ_T(BFLOAT16)}, {0}};
+static const oq_type_set types_12[] = {{"T", OQ_T_NUMERIC3}, {0}};
 static const oq_type_set types_13[] = {{"T", OQ_T_NUMERIC4}, {0}};
 static const oq_attr_spec attrs_1[] = {{"consumed_inputs", OQ_ATTR_INTS, false},
                                        {"max", OQ_ATTR_FLOAT, false},

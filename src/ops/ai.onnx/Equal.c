@@ -23,7 +23,7 @@ static const oq_type_set types_1[] = {{"T", OQ_T_INDEX | OQ_T(BOOL)}, {"T1", OQ_
 static const oq_type_set types_11[] = {{"T", OQ_T_NUMERIC3 | OQ_T(BOOL)}, {"T1", OQ_T(BOOL)}, {0}};
 static const oq_type_set types_13[] = {{"T", OQ_T_NUMERIC4 | OQ_T(BOOL)}, {"T1", OQ_T(BOOL)}, {0}};
 static const oq_type_set types_19[] = {
-    {"T", OQ_T_ALL13 & ~(OQ_T(COMPLEX128) | OQ_T(COMPLEX64))}, {"T1", OQ_T(BOOL)}, {0}};
+    {"T", OQ_T_NUMERIC4 | OQ_T(BOOL) | OQ_T(STRING)}, {"T1", OQ_T(BOOL)}, {0}};
 static const oq_attr_spec attrs_1[] = {{"axis", OQ_ATTR_INT, false}, {"broadcast", OQ_ATTR_INT, false}, {0}};
 
 static const oq_op_version versions[] = {

@@ -11,7 +11,7 @@ static const oq_binary formula = OQ_BINARY_RELATION;
 OQ_BINARY_RUN(formula)
 
 static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {"T1", OQ_T(BOOL)}, {0}};
-static const oq_type_set types_9[] = {{"T", OQ_T_NUMERIC4 & ~OQ_T(BFLOAT16)}, {"T1", OQ_T(BOOL)}, {0}};
+static const oq_type_set types_9[] = {{"T", OQ_T_NUMERIC3}, {"T1", OQ_T(BOOL)}, {0}};
 static const oq_type_set types_13[] = {{"T", OQ_T_NUMERIC4}, {"T1", OQ_T(BOOL)}, {0}};
 static const oq_attr_spec attrs_1[] = {{"axis", OQ_ATTR_INT, false}, {"broadcast", OQ_ATTR_INT, false}, {0}};
 

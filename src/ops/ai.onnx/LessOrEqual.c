@@ -10,7 +10,7 @@ OQ_BINARY_TEST(u64, uint64_t, a <= b)
 static const oq_binary formula = OQ_BINARY_RELATION;
 OQ_BINARY_RUN(formula)
 
-static const oq_type_set types_12[] = {{"T", OQ_T_NUMERIC4 & ~OQ_T(BFLOAT16)}, {"T1", OQ_T(BOOL)}, {0}};
+static const oq_type_set types_12[] = {{"T", OQ_T_NUMERIC3}, {"T1", OQ_T(BOOL)}, {0}};
 static const oq_type_set types_16[] = {{"T", OQ_T_NUMERIC4}, {"T1", OQ_T(BOOL)}, {0}};
 
 static const oq_op_version versions[] = {

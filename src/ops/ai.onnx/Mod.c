@@ -38,7 +38,7 @@ static oq_status run(oq_run_context *context, oq_error *err) {
     return oq_binary_run(context, oq_node_int(context->node, "fmod", 0) ? &by_cut : &by_floor, err);
 }
 
-static const oq_type_set types_10[] = {{"T", OQ_T_NUMERIC4 & ~OQ_T(BFLOAT16)}, {0}};
+static const oq_type_set types_10[] = {{"T", OQ_T_NUMERIC3}, {0}};
 static const oq_type_set types_13[] = {{"T", OQ_T_NUMERIC4}, {0}};
 static const oq_attr_spec attrs_10[] = {{"fmod", OQ_ATTR_INT, false}, {0}};
 

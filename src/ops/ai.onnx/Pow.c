@@ -4,10 +4,8 @@
 #include "ops/lib/power.h"
 
 static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_12[] = {
-    {"T", OQ_T_FLOATS3 | OQ_T_INDEX}, {"T1", OQ_T_NUMERIC4 & ~OQ_T(BFLOAT16)}, {0}};
-static const oq_type_set types_13[] = {
-    {"T", OQ_T_FLOATS4 | OQ_T_INDEX}, {"T1", OQ_T_NUMERIC4 & ~OQ_T(BFLOAT16)}, {0}};
+static const oq_type_set types_12[] = {{"T", OQ_T_FLOATS3 | OQ_T_INDEX}, {"T1", OQ_T_NUMERIC3}, {0}};
+static const oq_type_set types_13[] = {{"T", OQ_T_FLOATS4 | OQ_T_INDEX}, {"T1", OQ_T_NUMERIC3}, {0}};
 static const oq_type_set types_15[] = {{"T", OQ_T_FLOATS4 | OQ_T_INDEX}, {"T1", OQ_T_NUMERIC4}, {0}};
 static const oq_attr_spec attrs_1[] = {{"axis", OQ_ATTR_INT, false}, {"broadcast", OQ_ATTR_INT, false}, {0}};
 

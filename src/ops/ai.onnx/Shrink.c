@@ -18,7 +18,7 @@ static oq_status run(oq_run_context *context, oq_error *err) {
                         oq_node_float(context->node, "bias", 0.0f), err);
 }
 
-static const oq_type_set types_9[] = {{"T", OQ_T_NUMERIC4 & ~OQ_T(BFLOAT16)}, {0}};
+static const oq_type_set types_9[] = {{"T", OQ_T_NUMERIC3}, {0}};
 static const oq_attr_spec attrs_9[] = {{"bias", OQ_ATTR_FLOAT, false}, {"lambd", OQ_ATTR_FLOAT, false}, {0}};
 
 static const oq_op_version versions[] = {

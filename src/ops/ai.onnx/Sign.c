@@ -11,7 +11,7 @@ static const oq_unary formula = {
     .loop = {[OQ_WORK_F32] = f32, [OQ_WORK_F64] = f64, [OQ_WORK_I64] = i64, [OQ_WORK_U64] = u64}};
 OQ_UNARY_RUN(formula)
 
-static const oq_type_set types_9[] = {{"T", OQ_T_NUMERIC4 & ~OQ_T(BFLOAT16)}, {0}};
+static const oq_type_set types_9[] = {{"T", OQ_T_NUMERIC3}, {0}};
 static const oq_type_set types_13[] = {{"T", OQ_T_NUMERIC4}, {0}};
 
 static const oq_op_version versions[] = {

@@ -74,8 +74,10 @@ oq_status oq_binary_align(const oq_run_context *context, const oq_shape *a, cons
     const oq_attr *given = oq_node_attr(context->node, "axis");
     if (given && given->kind == OQ_ATTR_INT) {
         const int64_t from = given->i < 0 ? given->i + a->rank : given->i;
-        if (from < 0 || from + b->rank > a->rank) axis = -1;
-        else axis = (int)from;
+        if (from < 0 || from + b->rank > a->rank)
+            axis = -1;
+        else
+            axis = (int)from;
     }
     if (axis < 0)
         return oq_fail(err, ONNXQ_BAD_MODEL, "%s: attribute axis does not place input 1 inside input 0",

@@ -16,7 +16,7 @@ typedef struct oq_binary {
 
 // A loop from a formula in `a` and `b` of type `type`. Three loops, so that each is over plain arrays.
 #define OQ_BINARY_LOOP_AS(name, type, result, ...)                                                           \
-    static inline result name##_one(type a, type b) { return (void)b, (result)(__VA_ARGS__); }                        \
+    static inline result name##_one(type a, type b) { return (void)b, (result)(__VA_ARGS__); }               \
     static void name(const void *a_, size_t a_step, const void *b_, size_t b_step, void *y_, size_t n) {     \
         const type *const a = a_;                                                                            \
         const type *const b = b_;                                                                            \
@@ -44,10 +44,14 @@ typedef struct oq_binary {
     }
 // Initialiser of an oq_binary from loops called f32, f64, i64 and u64; of a relation (bool result).
 #define OQ_BINARY_NUMBERS                                                                                    \
-    {.loop = {[OQ_WORK_F32] = f32, [OQ_WORK_F64] = f64, [OQ_WORK_I64] = i64, [OQ_WORK_U64] = u64}}
+    {                                                                                                        \
+        .loop = { [OQ_WORK_F32] = f32, [OQ_WORK_F64] = f64, [OQ_WORK_I64] = i64, [OQ_WORK_U64] = u64 }       \
+    }
 #define OQ_BINARY_RELATION                                                                                   \
-    {.loop = {[OQ_WORK_F32] = f32, [OQ_WORK_F64] = f64, [OQ_WORK_I64] = i64, [OQ_WORK_U64] = u64},           \
-     .to_bool = true}
+    {                                                                                                        \
+        .loop = {[OQ_WORK_F32] = f32, [OQ_WORK_F64] = f64, [OQ_WORK_I64] = i64, [OQ_WORK_U64] = u64},        \
+        .to_bool = true                                                                                      \
+    }
 
 // Output 0 = f(input 0, input 1), broadcast both ways; before opset 7 as the attributes broadcast and axis
 // say (B is aligned at axis, or at the last axes of A).

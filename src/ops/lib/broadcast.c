@@ -5,8 +5,8 @@
 
 // True when axis `axis` of the output can be joined to the collapsed axis `last` before it: every operand
 // walks through both with one stride.
-static bool joins(const oq_broadcast *plan, int last, size_t dim, size_t strides[OQ_BROADCAST_MAX][OQ_MAX_RANK],
-                  int axis) {
+static bool joins(const oq_broadcast *plan, int last, size_t dim,
+                  size_t strides[OQ_BROADCAST_MAX][OQ_MAX_RANK], int axis) {
     for (int k = 0; k < plan->operands; k++)
         if (plan->stride[k][last] != strides[k][axis] * dim) return false;
     return true;
@@ -51,8 +51,7 @@ void oq_broadcast_begin(oq_broadcast_walk *walk, const oq_broadcast *plan, size_
     for (int axis = plan->rank - 1; axis >= 0; axis--) {
         walk->index[axis] = rest % plan->dim[axis];
         rest /= plan->dim[axis];
-        for (int k = 0; k < plan->operands; k++)
-            walk->offset[k] += walk->index[axis] * plan->stride[k][axis];
+        for (int k = 0; k < plan->operands; k++) walk->offset[k] += walk->index[axis] * plan->stride[k][axis];
     }
     set_run(walk, walk->index[plan->rank - 1]);
 }

@@ -4,19 +4,17 @@
 
 #include "ops/lib/work.h"
 
-typedef enum oq_round_mode { OQ_ROUND_UP, OQ_ROUND_DOWN, OQ_ROUND_NEAREST } oq_round_mode;
-
 // Attributes of Cast that concern the small floats.
 typedef struct oq_convert_options {
-    bool saturate;            // float8 kinds: beyond the greatest value gives it instead of NaN or infinity
-    oq_round_mode round_mode; // float8e8m0
+    bool saturate;             // float8 kinds: beyond the greatest value gives it, not NaN or infinity
+    oq_e8m0_rounding rounding; // float8e8m0
 } oq_convert_options;
 
 // saturate and round_mode of a Cast or CastLike node.
 oq_status oq_convert_options_of(const oq_node *node, oq_convert_options *out, oq_error *err);
 // Output 0 = input 0 converted to `dtype`. Numbers: floats to integers towards zero (out of range: the
-// nearest end, then the low bits of small types), integers to integers by their low bits, all to bool by != 0.
-// Strings are read and written as decimal numbers.
+// nearest end, then the low bits of small types), integers to integers by their low bits, all to bool by !=
+// 0. Strings are read and written as decimal numbers.
 oq_status oq_convert_run(oq_run_context *context, oq_dtype dtype, const oq_convert_options *options,
                          oq_error *err);
 // n numbers (no strings) between two dtypes.

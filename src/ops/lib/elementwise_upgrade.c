@@ -87,10 +87,11 @@ oq_status oq_upgrade_broadcast(oq_upgrade_context *context, oq_error *err) {
     if (axis && axis->kind == OQ_ATTR_INT && oq_node_int(node, "broadcast", 0) && node->input_count == 2) {
         const int a = rank_of(context, 0), b = rank_of(context, 1);
         if (a < 0 || b < 0)
-            return oq_fail(err, ONNXQ_UNSUPPORTED,
-                           "%s aligns its second input at an axis, which opset 7 cannot say without the ranks "
-                           "of both inputs: run shape inference on the model first",
-                           node->op_type);
+            return oq_fail(
+                err, ONNXQ_UNSUPPORTED,
+                "%s aligns its second input at an axis, which opset 7 cannot say without the ranks "
+                "of both inputs: run shape inference on the model first",
+                node->op_type);
         const int64_t from = axis->i < 0 ? axis->i + a : axis->i;
         if (from < 0 || from + b > a)
             return oq_fail(err, ONNXQ_BAD_MODEL, "%s: attribute axis does not place input 1 inside input 0",

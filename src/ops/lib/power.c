@@ -6,7 +6,8 @@
 
 #include <math.h>
 
-// x * x for an exponent of 2 wherever it comes up, so that the quick way for a constant 2 gives the same bits.
+// x * x for an exponent of 2 wherever it comes up, so that the quick way for a constant 2 gives the same
+// bits.
 static inline float power_f32(float x, float y) { return y == 2 ? x * x : oq_powf(x, y); }
 static inline double power_f64(double x, double y) { return pow(x, y); }
 
@@ -71,8 +72,8 @@ static void run_range(void *self, size_t from, size_t to) {
         const size_t n = oq_min_size(OQ_BLOCK, to - at);
         oq_work_load(job->dtype, oq_broadcast_gather(&job->plan, 0, job->x_data, x_bytes, at, n, &buffer), &x,
                      n);
-        job->load(job->y->dtype, oq_broadcast_gather(&job->plan, 1, job->y->data, y_bytes, at, n, &buffer), &y,
-                  n);
+        job->load(job->y->dtype, oq_broadcast_gather(&job->plan, 1, job->y->data, y_bytes, at, n, &buffer),
+                  &y, n);
         job->loop(&x, &y, &x, n);
         oq_work_store(job->dtype, &x, oq_at_mutable(job->z, at, x_bytes), n);
     }

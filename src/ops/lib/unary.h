@@ -27,7 +27,7 @@ typedef struct oq_unary {
 // A loop from a formula in x of type `type` with the parameters a and b (as numbers of that type; p[0].i and
 // p[1].u are at hand as well).
 #define OQ_UNARY_LOOP_AS(name, type, result, ...)                                                            \
-    static void name(const void *from, void *into, size_t n, const oq_parameter *p) {                              \
+    static void name(const void *from, void *into, size_t n, const oq_parameter *p) {                        \
         const type a = (type)p[0].f, b = (type)p[1].f;                                                       \
         (void)a, (void)b;                                                                                    \
         for (size_t i = 0; i < n; i++) {                                                                     \
@@ -39,12 +39,15 @@ typedef struct oq_unary {
 #define OQ_UNARY_TEST(name, type, ...) OQ_UNARY_LOOP_AS(name, type, uint8_t, __VA_ARGS__)
 // A loop that calls a row function of float32 from kernels/rows.h.
 #define OQ_UNARY_ROWS(name, function)                                                                        \
-    static void name(const void *from, void *into, size_t n, const oq_parameter *p) {                              \
+    static void name(const void *from, void *into, size_t n, const oq_parameter *p) {                        \
         (void)p;                                                                                             \
         function(from, into, n);                                                                             \
     }
 // Loops f32 and f64 under these names, from formulas; the initialiser of an oq_unary of both.
-#define OQ_UNARY_FLOATS {.loop = {[OQ_WORK_F32] = f32, [OQ_WORK_F64] = f64}}
+#define OQ_UNARY_FLOATS                                                                                      \
+    {                                                                                                        \
+        .loop = { [OQ_WORK_F32] = f32, [OQ_WORK_F64] = f64 }                                                 \
+    }
 
 // Output 0 = f(input 0). `a` and `b` are the operator's parameters (0 when it has none).
 oq_status oq_unary_run(oq_run_context *context, const oq_unary *f, double a, double b, oq_error *err);

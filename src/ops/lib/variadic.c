@@ -16,8 +16,7 @@ typedef struct variadic_job {
 static void load(const variadic_job *job, size_t k, size_t at, size_t n, oq_block *into) {
     oq_block buffer;
     const size_t bytes = oq_dtype_bytes(job->dtype);
-    const void *from =
-        oq_broadcast_gather(&job->plans[k], 0, job->inputs[k]->data, bytes, at, n, &buffer);
+    const void *from = oq_broadcast_gather(&job->plans[k], 0, job->inputs[k]->data, bytes, at, n, &buffer);
     oq_work_load(job->dtype, from, into, n);
 }
 

@@ -29,9 +29,7 @@ void oq_work_store(oq_dtype dtype, const void *from, void *into, size_t count);
 static inline int64_t oq_to_i64(double x) {
     return x != x ? 0 : x >= 0x1p63 ? INT64_MAX : x <= -0x1p63 ? INT64_MIN : (int64_t)x;
 }
-static inline uint64_t oq_to_u64(double x) {
-    return !(x > 0) ? 0 : x >= 0x1p64 ? UINT64_MAX : (uint64_t)x;
-}
+static inline uint64_t oq_to_u64(double x) { return !(x > 0) ? 0 : x >= 0x1p64 ? UINT64_MAX : (uint64_t)x; }
 
 // The same address `index` elements further.
 static inline const void *oq_at(const void *data, size_t index, size_t element_bytes) {
