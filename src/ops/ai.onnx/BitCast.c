@@ -13,7 +13,7 @@ static oq_status read_to(const oq_node *node, oq_dtype *out, oq_error *err) {
 }
 
 static oq_status infer(oq_infer_context *context, oq_error *err) {
-    oq_dtype dtype;
+    oq_dtype dtype = ONNXQ_UNDEFINED;
     OQ_TRY(read_to(context->node, &dtype, err));
     if (!context->output_count) return ONNXQ_OK;
     oq_infer_set_dtype(context, 0, dtype);
@@ -25,7 +25,7 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
 static oq_status run(oq_run_context *context, oq_error *err) {
     const oq_tensor *x;
     oq_tensor *y;
-    oq_dtype dtype;
+    oq_dtype dtype = ONNXQ_UNDEFINED;
     OQ_TRY(oq_need(context, 0, &x, err));
     OQ_TRY(read_to(context->node, &dtype, err));
     if (oq_dtype_info(x->dtype)->bits != oq_dtype_info(dtype)->bits || x->dtype == ONNXQ_STRING)

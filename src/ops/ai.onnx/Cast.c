@@ -21,7 +21,7 @@ static oq_status read_to(const oq_node *node, oq_dtype *out, oq_error *err) {
 }
 
 static oq_status infer(oq_infer_context *context, oq_error *err) {
-    oq_dtype dtype;
+    oq_dtype dtype = ONNXQ_UNDEFINED;
     OQ_TRY(oq_infer_unary(context, err));
     OQ_TRY(read_to(context->node, &dtype, err));
     if (!context->output_count) return ONNXQ_OK;
@@ -31,7 +31,7 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
 }
 
 static oq_status run(oq_run_context *context, oq_error *err) {
-    oq_dtype dtype;
+    oq_dtype dtype = ONNXQ_UNDEFINED;
     oq_convert_options options;
     OQ_TRY(read_to(context->node, &dtype, err));
     OQ_TRY(oq_convert_options_of(context->node, &options, err));
@@ -39,7 +39,7 @@ static oq_status run(oq_run_context *context, oq_error *err) {
 }
 
 static oq_status upgrade_6(oq_upgrade_context *context, oq_error *err) {
-    oq_dtype dtype;
+    oq_dtype dtype = ONNXQ_UNDEFINED;
     OQ_TRY(read_to(context->node, &dtype, err));
     return oq_node_set_int(context->graph, context->node, "to", dtype, err);
 }
