@@ -38,6 +38,9 @@ typedef struct oq_regions {
 } oq_regions;
 oq_status oq_pass_find_regions(oq_graph *graph, oq_regions *out, oq_error *err);
 void oq_regions_release(oq_regions *regions);
+// The input below which a function gives (nearly) 0, so that a quantized range need not reach further; -inf:
+// none.
+double oq_region_floor(oq_region_kind kind);
 
 // All of the above in their order: what calibration and quantization work on.
 oq_status oq_prepare_model(oq_model *model, oq_regions *regions, oq_error *err);
