@@ -14,13 +14,16 @@ typedef struct oq_exact_sum {
     int64_t limb[40];
 } oq_exact_sum;
 
-void oq_exact_sum_add(oq_exact_sum *sum, double value); // finite
+// Finite values between 2^-640 and 2^600 in magnitude, which sums over float32 and their squares are.
+void oq_exact_sum_add(oq_exact_sum *sum, double value);
 void oq_exact_sum_merge(oq_exact_sum *into, const oq_exact_sum *other);
 double oq_exact_sum_get(const oq_exact_sum *sum); // rounded once
+void oq_exact_sum_normalize(oq_exact_sum *sum);   // equal sums get equal limbs
 
 // Power-of-two histogram: bin b counts values in [(first + b) * 2^exponent, (first + b + 1) * 2^exponent).
-// The width is the least power of two at which OQ_STATS_BINS bins on multiples of it hold min and max; so it
-// depends on the data alone.
+// The exponent is the least one at which OQ_STATS_BINS bins on multiples of the width hold min and max (and
+// first fits 40 bits), and first is floor(min / width): so the histogram depends on the data alone, never on
+// the order in which they came.
 typedef struct oq_histogram {
     int exponent;
     int64_t first;
@@ -28,8 +31,10 @@ typedef struct oq_histogram {
     bool used;
 } oq_histogram;
 
+// Adds the finite values of x; `min` and `max` are those of all values so far, these included.
 void oq_histogram_add(oq_histogram *h, const float *x, size_t n, float min, float max);
-void oq_histogram_merge(oq_histogram *into, const oq_histogram *other);
+// `min` and `max` are those of both.
+void oq_histogram_merge(oq_histogram *into, const oq_histogram *other, float min, float max);
 
 typedef struct oq_tensor_stats {
     const char *name;
@@ -38,7 +43,8 @@ typedef struct oq_tensor_stats {
     uint64_t first_bad_sample; // index of the first sample with NaN or infinity; UINT64_MAX
     oq_exact_sum sum, sum_squares;
     oq_histogram histogram;
-    // Per channel along `axis` (OQ_NONE style -1: none): min, max, sum; [channels].
+    // Per channel along `axis` (-1, the default: none; set it before the first values come): min, max, sum;
+    // [channels].
     int axis;
     size_t channels;
     float *channel_min, *channel_max;

@@ -1,0 +1,194 @@
+// Statistics of the tensors of one model: collecting and merging.
+#include "stats/stats.h"
+#include "kernels/rows.h"
+
+#include <math.h>
+#include <string.h>
+
+oq_status oq_stats_new(oq_mem *mem, oq_stats **out, oq_error *err) {
+    *out = oq_mem_calloc(mem, 1, sizeof **out, err);
+    if (!*out) return ONNXQ_NO_MEMORY;
+    (*out)->mem = mem;
+    oq_map_init(&(*out)->names, mem);
+    return ONNXQ_OK;
+}
+
+void oq_stats_free(oq_stats *stats) {
+    if (!stats) return;
+    for (size_t i = 0; i < stats->count; i++) {
+        oq_tensor_stats *t = stats->tensors[i];
+        oq_mem_free(stats->mem, t->channel_min);
+        oq_mem_free(stats->mem, t->channel_max);
+        oq_mem_free(stats->mem, t->channel_sum);
+        oq_mem_free(stats->mem, (void *)(uintptr_t)t->name);
+        oq_mem_free(stats->mem, t);
+    }
+    oq_mem_free(stats->mem, stats->tensors);
+    oq_map_release(&stats->names);
+    oq_mem_free(stats->mem, stats);
+}
+
+oq_tensor_stats *oq_stats_find(const oq_stats *stats, const char *tensor) {
+    const int32_t index = oq_map_get(&stats->names, tensor, -1);
+    return index < 0 ? NULL : stats->tensors[index];
+}
+
+static oq_status new_entry(oq_stats *stats, const char *tensor, oq_tensor_stats **out, oq_error *err) {
+    const size_t length = strlen(tensor) + 1;
+    oq_tensor_stats *entry = oq_mem_calloc(stats->mem, 1, sizeof *entry, err);
+    char *name = entry ? oq_mem_alloc(stats->mem, length, err) : NULL;
+    if (!name) {
+        oq_mem_free(stats->mem, entry);
+        return ONNXQ_NO_MEMORY;
+    }
+    memcpy(name, tensor, length);
+    entry->name = name;
+    entry->min = INFINITY;
+    entry->max = -INFINITY;
+    entry->first_bad_sample = UINT64_MAX;
+    entry->axis = -1;
+    *out = entry;
+    return ONNXQ_OK;
+}
+
+oq_status oq_stats_ensure(oq_stats *stats, const char *tensor, oq_tensor_stats **out, oq_error *err) {
+    *out = oq_stats_find(stats, tensor);
+    if (*out) return ONNXQ_OK;
+    OQ_TRY(oq_mem_reserve(stats->mem, (void **)&stats->tensors, stats->count, &stats->capacity,
+                          sizeof *stats->tensors, err));
+    OQ_TRY(new_entry(stats, tensor, out, err));
+    stats->tensors[stats->count++] = *out; // from here on oq_stats_free knows it
+    return oq_map_set(&stats->names, (*out)->name, (int32_t)(stats->count - 1), err);
+}
+
+static oq_status channels_new(oq_tensor_stats *t, oq_mem *mem, size_t channels, oq_error *err) {
+    t->channel_min = oq_mem_calloc(mem, channels, sizeof *t->channel_min, err);
+    t->channel_max = oq_mem_calloc(mem, channels, sizeof *t->channel_max, err);
+    t->channel_sum = oq_mem_calloc(mem, channels, sizeof *t->channel_sum, err);
+    if (!t->channel_min || !t->channel_max || !t->channel_sum) return ONNXQ_NO_MEMORY;
+    t->channels = channels;
+    for (size_t c = 0; c < channels; c++) {
+        t->channel_min[c] = INFINITY;
+        t->channel_max[c] = -INFINITY;
+    }
+    return ONNXQ_OK;
+}
+
+// Moments of a block of `n` values with `stride` between them.
+static void add_channel(const float *x, size_t n, size_t stride, float *min, float *max, double *sum) {
+    for (size_t i = 0; i < n; i++) {
+        const float v = x[i * stride];
+        if (!isfinite(v)) continue;
+        if (v < *min) *min = v;
+        if (v > *max) *max = v;
+        *sum += (double)v;
+    }
+}
+
+// x [outer, channels, inner] float32.
+static oq_status add_channels(oq_tensor_stats *t, oq_mem *mem, const oq_shape *shape, const float *x,
+                              oq_error *err) {
+    if (t->axis < 0 || t->axis >= shape->rank) return ONNXQ_OK;
+    const size_t outer = (size_t)oq_shape_range_count(shape, 0, t->axis),
+                 channels = (size_t)shape->dim[t->axis];
+    const size_t inner = (size_t)oq_shape_range_count(shape, t->axis + 1, shape->rank);
+    if (!t->channels) OQ_TRY(channels_new(t, mem, channels, err));
+    if (t->channels != channels)
+        return oq_fail(err, ONNXQ_BAD_DATA, "'%s' has %zu channels in one sample and %zu in another", t->name,
+                       t->channels, channels);
+    for (size_t c = 0; c < channels; c++) {
+        double sum = 0;
+        for (size_t o = 0; o < outer; o++)
+            add_channel(x + (o * channels + c) * inner, inner, 1, &t->channel_min[c], &t->channel_max[c],
+                        &sum);
+        oq_exact_sum_add(&t->channel_sum[c], sum);
+    }
+    t->channel_count += outer * inner;
+    return ONNXQ_OK;
+}
+
+static void add_values(oq_tensor_stats *t, const float *x, size_t n, uint64_t sample, double sums[2]) {
+    oq_rows_stats s;
+    oq_rows_statistics(x, n, &s);
+    if (s.min < t->min) t->min = s.min;
+    if (s.max > t->max) t->max = s.max;
+    t->count += n;
+    t->zero += s.zero;
+    t->nan += s.nan;
+    t->infinite += s.infinite;
+    if ((s.nan || s.infinite) && sample < t->first_bad_sample) t->first_bad_sample = sample;
+    sums[0] += s.sum;
+    sums[1] += s.sum_squares;
+    oq_histogram_add(&t->histogram, x, n, t->min, t->max);
+}
+
+oq_status oq_stats_add(oq_tensor_stats *into, oq_mem *mem, const oq_tensor *tensor, uint64_t sample,
+                       oq_error *err) {
+    const size_t count = (size_t)oq_tensor_count(tensor);
+    double sums[2] = {0, 0};
+    if (tensor->dtype == ONNXQ_FLOAT) {
+        add_values(into, tensor->data, count, sample, sums);
+        OQ_TRY(add_channels(into, mem, &tensor->shape, tensor->data, err));
+    } else {
+        float *x = oq_mem_calloc(mem, count ? count : 1, sizeof *x, err);
+        if (!x) return ONNXQ_NO_MEMORY;
+        oq_load_f32(tensor->dtype, tensor->data, x, count);
+        add_values(into, x, count, sample, sums);
+        const oq_status status = add_channels(into, mem, &tensor->shape, x, err);
+        oq_mem_free(mem, x);
+        OQ_TRY(status);
+    }
+    oq_exact_sum_add(&into->sum, sums[0]);
+    oq_exact_sum_add(&into->sum_squares, sums[1]);
+    return ONNXQ_OK;
+}
+
+static oq_status merge_channels(oq_tensor_stats *into, const oq_tensor_stats *other, oq_mem *mem,
+                                oq_error *err) {
+    if (!other->channels) return ONNXQ_OK;
+    if (!into->channels) OQ_TRY(channels_new(into, mem, other->channels, err));
+    if (into->channels != other->channels || into->axis != other->axis)
+        return oq_fail(err, ONNXQ_BAD_DATA,
+                       "the statistics of '%s' have different channels: they are of different models",
+                       into->name);
+    for (size_t c = 0; c < into->channels; c++) {
+        into->channel_min[c] = fminf(into->channel_min[c], other->channel_min[c]);
+        into->channel_max[c] = fmaxf(into->channel_max[c], other->channel_max[c]);
+        oq_exact_sum_merge(&into->channel_sum[c], &other->channel_sum[c]);
+    }
+    into->channel_count += other->channel_count;
+    return ONNXQ_OK;
+}
+
+static oq_status merge_tensor(oq_tensor_stats *into, const oq_tensor_stats *other, oq_mem *mem,
+                              oq_error *err) {
+    if (!into->count) into->axis = other->axis;
+    into->min = fminf(into->min, other->min);
+    into->max = fmaxf(into->max, other->max);
+    into->count += other->count;
+    into->zero += other->zero;
+    into->nan += other->nan;
+    into->infinite += other->infinite;
+    if (other->first_bad_sample < into->first_bad_sample) into->first_bad_sample = other->first_bad_sample;
+    oq_exact_sum_merge(&into->sum, &other->sum);
+    oq_exact_sum_merge(&into->sum_squares, &other->sum_squares);
+    oq_histogram_merge(&into->histogram, &other->histogram, into->min, into->max);
+    return merge_channels(into, other, mem, err);
+}
+
+oq_status oq_stats_merge(oq_stats *into, const oq_stats *other, oq_error *err) {
+    if (into->samples && other->samples && !oq_hash_equal(into->model, other->model))
+        return oq_fail(err, ONNXQ_BAD_DATA, "the statistics are of different models and cannot be merged");
+    if (!into->samples) into->model = other->model;
+    // A data set's hash is the sum of its samples' hashes, so that parts add up to the whole in any order.
+    into->data.low += other->data.low;
+    into->data.high += other->data.high;
+    into->synthetic |= other->synthetic;
+    into->samples += other->samples;
+    for (size_t i = 0; i < other->count; i++) {
+        oq_tensor_stats *mine;
+        OQ_TRY(oq_stats_ensure(into, other->tensors[i]->name, &mine, err));
+        OQ_TRY(merge_tensor(mine, other->tensors[i], into->mem, err));
+    }
+    return ONNXQ_OK;
+}
