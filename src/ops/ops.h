@@ -30,6 +30,7 @@
 #define OQ_T_ALL23    (OQ_T_ALL21 | OQ_T(FLOAT4E2M1))                            // 23 (IR 11)
 #define OQ_T_ALL24    (OQ_T_ALL23 | OQ_T(FLOAT8E8M0))                            // 24 (IR 12)
 #define OQ_T_ALL25    (OQ_T_ALL24 | OQ_T(UINT2) | OQ_T(INT2))                    // 25 (IR 13)
+#define OQ_T_ALL28    (OQ_T_ALL25 | OQ_T(FLOAT6E2M3) | OQ_T(FLOAT6E3M2))         // 28 (IR 14)
 #define OQ_T_SEQUENCE (UINT64_C(1) << 40)
 #define OQ_T_OPTIONAL (UINT64_C(1) << 41)
 #define OQ_T_MAP      (UINT64_C(1) << 42)

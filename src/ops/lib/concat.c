@@ -1,0 +1,42 @@
+// Joining tensors along one axis.
+#include "ops/lib/concat.h"
+#include "ops/lib/mover.h"
+
+#include <string.h>
+
+static oq_status joined_shape(const oq_tensor *const *parts, size_t count, int axis, oq_shape *shape,
+                              oq_error *err) {
+    *shape = parts[0]->shape;
+    for (size_t i = 1; i < count; ++i) {
+        const oq_shape *part = &parts[i]->shape;
+        bool fits = part->rank == shape->rank;
+        for (int d = 0; fits && d < shape->rank; ++d) fits = d == axis || part->dim[d] == shape->dim[d];
+        if (!fits) {
+            char a[128], b[128];
+            return oq_fail(err, ONNXQ_BAD_MODEL, "shapes %s and %s do not join along axis %d",
+                           oq_shape_format(&parts[0]->shape, a, sizeof a), oq_shape_format(part, b, sizeof b),
+                           axis);
+        }
+        if (!oq_add_i64(shape->dim[axis], part->dim[axis], &shape->dim[axis]))
+            return oq_fail(err, ONNXQ_BAD_MODEL, "sizes along axis %d are too large to be joined", axis);
+    }
+    return ONNXQ_OK;
+}
+
+oq_status oq_concat(oq_run_context *context, size_t out, const oq_tensor *const *parts, size_t count,
+                    int axis, oq_error *err) {
+    oq_shape shape;
+    OQ_TRY(joined_shape(parts, count, axis, &shape, err));
+    if (count == 1) return oq_out_view(context, out, parts[0], &shape, err);
+    oq_mover m;
+    OQ_TRY(oq_mover_open(&m, context, out, &shape, parts, count, err));
+    const size_t outer = (size_t)oq_shape_range_count(&shape, 0, axis);
+    const size_t row = (size_t)oq_shape_range_count(&shape, axis, shape.rank) * m.element;
+    size_t offset = 0; // of this part in a row of the output
+    for (size_t i = 0; i < count; ++i) {
+        const size_t run = (size_t)oq_shape_range_count(&parts[i]->shape, axis, shape.rank) * m.element;
+        for (size_t o = 0; run && o < outer; ++o) memcpy(m.to + o * row + offset, m.from[i] + o * run, run);
+        offset += run;
+    }
+    return oq_mover_close(&m, err);
+}

@@ -1,0 +1,11 @@
+// Joining tensors along one axis: Concat, ConcatFromSequence.
+#ifndef OQ_OPS_LIB_CONCAT_H
+#define OQ_OPS_LIB_CONCAT_H
+
+#include "ops/lib/lists.h"
+
+// Output `out` = the parts behind each other along `axis`; other sizes must agree.
+oq_status oq_concat(oq_run_context *context, size_t out, const oq_tensor *const *parts, size_t count,
+                    int axis, oq_error *err);
+
+#endif
