@@ -39,25 +39,10 @@ POWER_LOOP(i64_f64, i64, f64, power_i64_f64)
 POWER_LOOP(u64_f64, u64, f64, power_u64_f64)
 
 typedef void (*power_loop)(const oq_block *x, const oq_block *y, oq_block *z, size_t n);
-typedef void (*exponent_load)(oq_dtype dtype, const void *from, void *into, size_t count);
-
-static void load_f32(oq_dtype dtype, const void *from, void *into, size_t count) {
-    oq_load_f32(dtype, from, into, count);
-}
-static void load_f64(oq_dtype dtype, const void *from, void *into, size_t count) {
-    oq_load_f64(dtype, from, into, count);
-}
-static void load_i64(oq_dtype dtype, const void *from, void *into, size_t count) {
-    oq_load_i64(dtype, from, into, count);
-}
-static void load_u64(oq_dtype dtype, const void *from, void *into, size_t count) {
-    oq_load_u64(dtype, from, into, count);
-}
-
 typedef struct power_job {
     oq_broadcast plan;
     power_loop loop;
-    exponent_load load;
+    oq_work_type exponent; // working type of the exponents
     const oq_tensor *x, *y;
     const void *x_data;
     oq_dtype dtype;
@@ -72,8 +57,8 @@ static void run_range(void *self, size_t from, size_t to) {
         const size_t n = oq_min_size(OQ_BLOCK, to - at);
         oq_work_load(job->dtype, oq_broadcast_gather(&job->plan, 0, job->x_data, x_bytes, at, n, &buffer), &x,
                      n);
-        job->load(job->y->dtype, oq_broadcast_gather(&job->plan, 1, job->y->data, y_bytes, at, n, &buffer),
-                  &y, n);
+        oq_work_load_as(job->exponent, job->y->dtype,
+                        oq_broadcast_gather(&job->plan, 1, job->y->data, y_bytes, at, n, &buffer), &y, n);
         job->loop(&x, &y, &x, n);
         oq_work_store(job->dtype, &x, oq_at_mutable(job->z, at, x_bytes), n);
     }
@@ -85,17 +70,19 @@ static void square_range(void *self, size_t from, size_t to) {
     oq_rows_binary_f32(OQ_ROWS_MUL, x, 1, x, 1, (float *)job->z + from, to - from);
 }
 
-// Loop and load of the exponent for a base of `x` and an exponent of `y`.
+// Loop and exponent's working type for a base of `x` and an exponent of `y`.
 static void choose(power_job *job, oq_work_type x, oq_dtype y) {
     const oq_work_type work = oq_work_of(y);
     const bool integers = work == OQ_WORK_I64 || work == OQ_WORK_U64;
+    job->exponent = x;
     switch (x) {
-    case OQ_WORK_F32: job->loop = f32, job->load = load_f32; break;
-    case OQ_WORK_F64: job->loop = f64, job->load = load_f64; break;
-    case OQ_WORK_I64: job->loop = integers ? i64 : i64_f64, job->load = integers ? load_i64 : load_f64; break;
-    case OQ_WORK_U64: job->loop = integers ? u64 : u64_f64, job->load = integers ? load_u64 : load_f64; break;
+    case OQ_WORK_F32: job->loop = f32; break;
+    case OQ_WORK_F64: job->loop = f64; break;
+    case OQ_WORK_I64: job->loop = integers ? i64 : i64_f64; break;
+    case OQ_WORK_U64: job->loop = integers ? u64 : u64_f64; break;
     case OQ_WORK_NONE: break;
     }
+    if (!integers && (x == OQ_WORK_I64 || x == OQ_WORK_U64)) job->exponent = OQ_WORK_F64;
     if (work == OQ_WORK_NONE) job->loop = NULL;
 }
 

@@ -11,14 +11,18 @@ bool oq_work_is_native(oq_dtype dtype) {
     return dtype == ONNXQ_FLOAT || dtype == ONNXQ_DOUBLE || dtype == ONNXQ_INT64 || dtype == ONNXQ_UINT64;
 }
 
-void oq_work_load(oq_dtype dtype, const void *from, void *into, size_t count) {
-    switch (oq_work_of(dtype)) {
+void oq_work_load_as(oq_work_type work, oq_dtype dtype, const void *from, void *into, size_t count) {
+    switch (work) {
     case OQ_WORK_F32: oq_load_f32(dtype, from, into, count); break;
     case OQ_WORK_F64: oq_load_f64(dtype, from, into, count); break;
     case OQ_WORK_I64: oq_load_i64(dtype, from, into, count); break;
     case OQ_WORK_U64: oq_load_u64(dtype, from, into, count); break;
     case OQ_WORK_NONE: break;
     }
+}
+
+void oq_work_load(oq_dtype dtype, const void *from, void *into, size_t count) {
+    oq_work_load_as(oq_work_of(dtype), dtype, from, into, count);
 }
 
 void oq_work_store(oq_dtype dtype, const void *from, void *into, size_t count) {

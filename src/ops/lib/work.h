@@ -23,6 +23,8 @@ size_t oq_work_bytes(oq_work_type work);
 bool oq_work_is_native(oq_dtype dtype);
 // `count` elements between memory of `dtype` and its working type.
 void oq_work_load(oq_dtype dtype, const void *from, void *into, size_t count);
+// The same into a working type that is not the dtype's own (integers as float64, ...).
+void oq_work_load_as(oq_work_type work, oq_dtype dtype, const void *from, void *into, size_t count);
 void oq_work_store(oq_dtype dtype, const void *from, void *into, size_t count);
 
 // Float to integer towards zero; out of range goes to the nearest end, NaN to 0: defined on every machine.
