@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static oq_status add_input(oq_upgrade_context *context, const char *name, size_t index, oq_dtype dtype,
-                           const void *values, size_t count, bool scalar, oq_error *err) {
+oq_status oq_upgrade_add(oq_upgrade_context *context, const char *name, size_t index, oq_dtype dtype,
+                         const void *values, size_t count, bool scalar, oq_error *err) {
     oq_graph *graph = context->graph;
     oq_node *node = context->node;
     char base[256];
@@ -22,33 +22,17 @@ static oq_status add_input(oq_upgrade_context *context, const char *name, size_t
     return oq_node_set_input(graph, node, index, id, err);
 }
 
-oq_status oq_upgrade_add_floats(oq_upgrade_context *context, const char *name, size_t index,
-                                const float *values, size_t count, bool scalar, oq_error *err) {
-    return add_input(context, name, index, ONNXQ_FLOAT, values, count, scalar, err);
-}
-
-oq_status oq_upgrade_add_ints(oq_upgrade_context *context, const char *name, size_t index,
-                              const int64_t *values, size_t count, oq_error *err) {
-    return add_input(context, name, index, ONNXQ_INT64, values, count, false, err);
-}
-
 oq_status oq_upgrade_ints(oq_upgrade_context *context, const char *name, size_t index, oq_error *err) {
     const oq_attr *attr = oq_node_attr(context->node, name);
     if (!attr) return ONNXQ_OK;
     if (attr->kind == OQ_ATTR_INT)
-        OQ_TRY(oq_upgrade_add_ints(context, name, index, &attr->i, 1, err));
+        OQ_TRY(oq_upgrade_add(context, name, index, ONNXQ_INT64, &attr->i, 1, false, err));
     else if (attr->kind == OQ_ATTR_INTS)
-        OQ_TRY(oq_upgrade_add_ints(context, name, index, attr->ints, attr->count, err));
+        OQ_TRY(oq_upgrade_add(context, name, index, ONNXQ_INT64, attr->ints, attr->count, false, err));
     else
         return oq_fail(err, ONNXQ_BAD_MODEL, "attribute '%s' of %s holds no integers", name,
                        context->node->op_type);
     oq_node_remove_attr(context->node, name);
-    return ONNXQ_OK;
-}
-
-oq_status oq_upgrade_drop_consumed(oq_upgrade_context *context, oq_error *err) {
-    (void)err;
-    oq_node_remove_attr(context->node, "consumed_inputs");
     return ONNXQ_OK;
 }
 
