@@ -1,13 +1,6 @@
 // Lists of integers that operators take as attribute or as input.
 #include "ops/lib/lists.h"
 
-oq_status oq_need(const oq_run_context *context, size_t i, const oq_tensor **out, oq_error *err) {
-    *out = oq_in(context, i);
-    if (*out) return ONNXQ_OK;
-    return oq_fail(err, ONNXQ_BAD_MODEL, "input %zu of %s is missing or no tensor", i,
-                   context->node->op_type);
-}
-
 oq_status oq_list_of(oq_run_context *context, const oq_tensor *tensor, const int64_t **values, size_t *count,
                      oq_error *err) {
     const oq_dtype dtype = tensor->dtype;

@@ -3,9 +3,7 @@
 #define OQ_OPS_LIB_LISTS_H
 
 #include "ops/lib/infer.h"
-
-// A required tensor input; BAD_MODEL when it is left out or no tensor.
-oq_status oq_need(const oq_run_context *context, size_t i, const oq_tensor **out, oq_error *err);
+#include "ops/lib/work.h"
 
 // All integers of an int32 or int64 tensor as int64: its own data or a converted scratch copy.
 oq_status oq_list_of(oq_run_context *context, const oq_tensor *tensor, const int64_t **values, size_t *count,
