@@ -44,15 +44,6 @@ static oq_status run_packed(oq_run_context *context, const oq_convolution *c, co
     return ONNXQ_OK;
 }
 
-#define ADD_BIAS(NAME, T)                                                                                    \
-    static void NAME(T *y, const T *bias, size_t filters, size_t places) {                                   \
-        for (size_t f = 0; f < filters; f++) {                                                               \
-            for (size_t i = 0; i < places; i++) y[f * places + i] += bias[f];                                \
-        }                                                                                                    \
-    }
-ADD_BIAS(add_bias_f32, float)
-ADD_BIAS(add_bias_f64, double)
-
 // Everything else: each group as a product of its filters with the unrolled image.
 static oq_status run_columns(oq_run_context *context, const oq_convolution *c, oq_work_type work,
                              const char *x, const void *bias, char *y, oq_error *err) {
@@ -85,13 +76,7 @@ static oq_status run_columns(oq_run_context *context, const oq_convolution *c, o
         p.c = y + i * filters * places * size;
         oq_product_run(&p);
     }
-    for (size_t i = 0; i < c->images && bias; i++) {
-        if (work == OQ_WORK_F32) {
-            add_bias_f32((float *)y + i * c->out_image, bias, c->filters, places);
-        } else {
-            add_bias_f64((double *)y + i * c->out_image, bias, c->filters, places);
-        }
-    }
+    if (bias) oq_columns_add_bias(work, y, bias, c->images, c->filters, places);
     return ONNXQ_OK;
 }
 

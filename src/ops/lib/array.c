@@ -1,6 +1,8 @@
 // Whole tensors as arrays of their working type.
 #include "ops/lib/array.h"
 
+#include <string.h>
+
 static bool is_native_of(oq_dtype dtype, oq_work_type work) {
     return oq_work_is_native(dtype) && oq_dtype_info(dtype)->work == work;
 }
@@ -46,6 +48,44 @@ oq_status oq_array_in(oq_run_context *context, const oq_tensor *tensor, oq_work_
     OQ_TRY(oq_scratch_array(context, count, oq_work_bytes(work), &copy, err));
     oq_array_load(work, tensor->dtype, tensor->data, copy, count);
     *out = copy;
+    return ONNXQ_OK;
+}
+
+// The elements of a tensor with these strides, in the order of `onto`.
+static void gather(const void *from, const int64_t *strides, const oq_shape *onto, size_t size, void *into) {
+    int64_t index[OQ_MAX_RANK] = {0};
+    const int64_t count = oq_shape_count(onto);
+    int64_t offset = 0;
+    for (int64_t i = 0; i < count; i++) {
+        memcpy(oq_at_mutable(into, (size_t)i, size), oq_at(from, (size_t)offset, size), size);
+        for (int axis = onto->rank - 1; axis >= 0; axis--) {
+            offset += strides[axis];
+            if (++index[axis] < onto->dim[axis]) break;
+            offset -= strides[axis] * onto->dim[axis];
+            index[axis] = 0;
+        }
+    }
+}
+
+oq_status oq_array_expand(oq_run_context *context, const oq_tensor *tensor, const oq_shape *onto,
+                          oq_work_type work, const void **out, oq_error *err) {
+    const void *values = NULL;
+    void *expanded = NULL;
+    oq_shape shape;
+    int64_t strides[OQ_MAX_RANK];
+    char left[OQ_MAX_RANK * 21];
+    char right[OQ_MAX_RANK * 21];
+    const bool fits = oq_shape_broadcast(&tensor->shape, onto, &shape, NULL) == ONNXQ_OK;
+    if (!fits || !oq_shape_equal(&shape, onto)) {
+        return oq_fail(err, ONNXQ_BAD_MODEL, "shape %s does not broadcast to %s",
+                       oq_shape_format(&tensor->shape, left, sizeof(left)),
+                       oq_shape_format(onto, right, sizeof(right)));
+    }
+    OQ_TRY(oq_array_in(context, tensor, work, &values, err));
+    OQ_TRY(oq_scratch_array(context, (size_t)oq_shape_count(onto), oq_work_bytes(work), &expanded, err));
+    oq_broadcast_strides(&tensor->shape, onto, strides);
+    gather(values, strides, onto, oq_work_bytes(work), expanded);
+    *out = expanded;
     return ONNXQ_OK;
 }
 

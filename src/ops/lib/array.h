@@ -15,6 +15,10 @@ oq_status oq_scratch_array(oq_run_context *context, size_t count, size_t size, v
 oq_status oq_array_in(oq_run_context *context, const oq_tensor *tensor, oq_work_type work, const void **out,
                       oq_error *err);
 
+// The same, broadcast to `onto`; an error when it does not broadcast.
+oq_status oq_array_expand(oq_run_context *context, const oq_tensor *tensor, const oq_shape *onto,
+                          oq_work_type work, const void **out, oq_error *err);
+
 // An output that is computed in a working type.
 typedef struct oq_array_target {
     oq_work_type work;

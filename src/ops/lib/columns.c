@@ -75,3 +75,22 @@ void oq_columns_to_image(const oq_window *window, oq_work_type work, size_t chan
         }
     }
 }
+
+#define ADD_BIAS(NAME, T)                                                                                    \
+    static void NAME(T *y, const T *bias, size_t rows, size_t filters, size_t places) {                      \
+        for (size_t row = 0; row < rows; row++) {                                                            \
+            const T add = bias[row % filters];                                                               \
+            for (size_t i = 0; i < places; i++) y[row * places + i] += add;                                  \
+        }                                                                                                    \
+    }
+ADD_BIAS(add_bias_f32, float)
+ADD_BIAS(add_bias_f64, double)
+
+void oq_columns_add_bias(oq_work_type work, void *y, const void *bias, size_t images, size_t filters,
+                         size_t places) {
+    if (work == OQ_WORK_F32) {
+        add_bias_f32(y, bias, images * filters, filters, places);
+    } else {
+        add_bias_f64(y, bias, images * filters, filters, places);
+    }
+}

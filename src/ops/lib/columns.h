@@ -13,4 +13,8 @@ void oq_columns_from_image(const oq_window *window, oq_work_type work, size_t ch
 void oq_columns_to_image(const oq_window *window, oq_work_type work, size_t channels, const void *columns,
                          void *y);
 
+// y [images, filters, places] += bias [filters]
+void oq_columns_add_bias(oq_work_type work, void *y, const void *bias, size_t images, size_t filters,
+                         size_t places);
+
 #endif
