@@ -28,6 +28,11 @@ int32_t oq_map_get(const oq_map *map, const char *key, int32_t otherwise) {
     return map->entries[slot].key ? map->entries[slot].value : otherwise;
 }
 
+const char *oq_map_key(const oq_map *map, const char *key) {
+    if (!map->count) return NULL;
+    return map->entries[slot_of(map->entries, map->capacity, key, hash_of(key))].key;
+}
+
 static oq_status grow(oq_map *map, oq_error *err) {
     size_t capacity = 16;
     if (map->capacity && !oq_mul_size(map->capacity, 2, &capacity))

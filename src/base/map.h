@@ -22,7 +22,9 @@ void oq_map_init(oq_map *map, oq_mem *mem);
 void oq_map_release(oq_map *map);
 // Value of `key`, or `otherwise` when it is not there.
 int32_t oq_map_get(const oq_map *map, const char *key, int32_t otherwise);
-// Inserts or replaces.
+// The stored key that equals `key`, or NULL: for sets of interned texts.
+const char *oq_map_key(const oq_map *map, const char *key);
+// Inserts or replaces (the value; the first key stays).
 oq_status oq_map_set(oq_map *map, const char *key, int32_t value, oq_error *err);
 void oq_map_remove(oq_map *map, const char *key);
 
