@@ -1,0 +1,209 @@
+// Register tiles and the loops over a block of them; what happens to finished sums.
+#include "kernels/block.h"
+
+#define WIDE (2 * OQ_NV) // vectors of a tile with few rows: two panels at once hide the latency of the adder
+
+typedef struct tile {
+    size_t groups;
+    const int32_t *a, *b;
+    size_t b_panel;
+    const int32_t *from; // sums so far, or NULL: zero
+    size_t from_stride;
+    int32_t *to;
+    size_t to_stride;
+} tile;
+
+OQ_INLINE vi multiply_add(vi sum, vi a, vi b, oq_kind kind) {
+    if (kind == OQ_KIND_F32) return vf_bits(vf_fma(vf_from_bits(a), vf_from_bits(b), vf_from_bits(sum)));
+    return kind == OQ_KIND_UNSIGNED_A ? vi_dot_units(sum, a, b) : vi_dot_units(sum, b, a);
+}
+
+// rows, vectors and kind are constants in every instance, so that the sums live in registers.
+OQ_INLINE void compute_tile(const tile *t, const int rows, const int vectors, const oq_kind kind) {
+    vi sum[OQ_MR][WIDE];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            sum[i][v] =
+                t->from ? vi_load(t->from + (size_t)i * t->from_stride + (size_t)(v * OQ_W)) : vi_set1(0);
+    const int32_t *a = t->a, *b = t->b;
+    const size_t panel = t->b_panel;
+    for (size_t g = t->groups; g > 0; g--, a += OQ_MR, b += OQ_NR) {
+        vi column[WIDE];
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            column[v] = vi_load(b + (size_t)(v / OQ_NV) * panel + (size_t)(v % OQ_NV * OQ_W));
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) {
+            const vi one = vi_set1_unit(a + i);
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++) sum[i][v] = multiply_add(sum[i][v], one, column[v], kind);
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            vi_store(t->to + (size_t)i * t->to_stride + (size_t)(v * OQ_W), sum[i][v]);
+}
+
+typedef void (*tile_function)(const tile *t);
+typedef struct tile_row {
+    tile_function narrow, full, wide; // 1, OQ_NV, 2 * OQ_NV vectors
+} tile_row;
+
+#define TILE(kind, name, rows)                                                                               \
+    static void name##_narrow_##rows(const tile *t) { compute_tile(t, rows, 1, kind); }                      \
+    static void name##_full_##rows(const tile *t) { compute_tile(t, rows, OQ_NV, kind); }
+#define TILE_WIDE(kind, name, rows)                                                                          \
+    TILE(kind, name, rows)                                                                                   \
+    static void name##_wide_##rows(const tile *t) { compute_tile(t, rows, WIDE, kind); }
+#define ROW(name, rows)                                                                                      \
+    { name##_narrow_##rows, name##_full_##rows, NULL }
+#define ROW_WIDE(name, rows)                                                                                 \
+    { name##_narrow_##rows, name##_full_##rows, name##_wide_##rows }
+
+// clang-format off
+#if OQ_MR == 14
+#define TILES(kind, name)                                                                                    \
+    TILE_WIDE(kind, name, 1) TILE_WIDE(kind, name, 2) TILE_WIDE(kind, name, 3) TILE_WIDE(kind, name, 4)      \
+    TILE_WIDE(kind, name, 5) TILE_WIDE(kind, name, 6) TILE(kind, name, 7) TILE(kind, name, 8)                \
+    TILE(kind, name, 9) TILE(kind, name, 10) TILE(kind, name, 11) TILE(kind, name, 12)                       \
+    TILE(kind, name, 13) TILE(kind, name, 14)                                                                \
+    static const tile_row name[OQ_MR] = {                                                                    \
+        ROW_WIDE(name, 1), ROW_WIDE(name, 2), ROW_WIDE(name, 3), ROW_WIDE(name, 4), ROW_WIDE(name, 5),       \
+        ROW_WIDE(name, 6), ROW(name, 7), ROW(name, 8), ROW(name, 9), ROW(name, 10), ROW(name, 11),           \
+        ROW(name, 12), ROW(name, 13), ROW(name, 14)};
+#elif OQ_MR == 6
+#define TILES(kind, name)                                                                                    \
+    TILE_WIDE(kind, name, 1) TILE_WIDE(kind, name, 2) TILE_WIDE(kind, name, 3)                               \
+    TILE(kind, name, 4) TILE(kind, name, 5) TILE(kind, name, 6)                                              \
+    static const tile_row name[OQ_MR] = {ROW_WIDE(name, 1), ROW_WIDE(name, 2), ROW_WIDE(name, 3),            \
+                                         ROW(name, 4), ROW(name, 5), ROW(name, 6)};
+#else
+#define TILES(kind, name)                                                                                    \
+    TILE_WIDE(kind, name, 1) TILE_WIDE(kind, name, 2) TILE(kind, name, 3) TILE(kind, name, 4)                \
+    static const tile_row name[OQ_MR] = {ROW_WIDE(name, 1), ROW_WIDE(name, 2), ROW(name, 3), ROW(name, 4)};
+#endif
+// clang-format on
+
+TILES(OQ_KIND_F32, tiles_f32)
+TILES(OQ_KIND_UNSIGNED_A, tiles_unsigned_a)
+#if OQ_UNIT_8 == 4
+TILES(OQ_KIND_UNSIGNED_B, tiles_unsigned_b)
+#else
+#define tiles_unsigned_b tiles_unsigned_a // pairs of int16: the sides are alike
+#endif
+
+// Adds bias, clamps: rows x columns sums with row stride `stride` into C at (row, column) of the block.
+static void finish_f32(const oq_block *b, const int32_t *sums, size_t stride, size_t row, size_t column,
+                       size_t rows, size_t columns) {
+    const oq_finish_f32 *f = &b->finish_f32;
+    const vf low = vf_set1(f->low), high = vf_set1(f->high);
+    for (size_t i = 0; i < rows; i++) {
+        const vf row_bias = vf_set1(f->row_bias ? f->row_bias[row + i] : 0.0f);
+        for (size_t j = 0; j < columns; j += OQ_W) {
+            const size_t n = columns - j;
+            vf x = vf_from_bits(vi_load(sums + i * stride + j));
+            if (f->column_bias) x = vf_add(x, vf_load_up_to(f->column_bias + column + j, n));
+            if (f->row_bias) x = vf_add(x, row_bias);
+            if (f->clamp) {
+                x = vf_select(vf_lt(x, low), low, x);
+                x = vf_select(vf_lt(high, x), high, x);
+            }
+            vi_store_up_to(b->c + (row + i) * b->ldc + column + j, vf_bits(x), n);
+        }
+    }
+}
+
+static void finish_8(const oq_block *b, const int32_t *sums, size_t stride, size_t row, size_t column,
+                     size_t rows, size_t columns) {
+    const oq_finish_8 *f = &b->finish_8;
+    const oq_requantize *q = f->requantize;
+    for (size_t i = 0; i < rows; i++) {
+        const size_t r = row + i;
+        const vi row_term = vi_set1(f->row_term ? f->row_term[r] : 0);
+        for (size_t j = 0; j < columns; j += OQ_W) {
+            const size_t n = columns - j, at = column + j;
+            vi x = vi_add(vi_load(sums + i * stride + j), row_term);
+            if (f->column_term) x = vi_add(x, vi_load_up_to(f->column_term + at, n));
+            for (int t = 0; t < 2; t++)
+                if (f->cross_row[t])
+                    x = vi_add(
+                        x, vi_mul(vi_set1(f->cross_row[t][r]), vi_load_up_to(f->cross_column[t] + at, n)));
+            if (!q) {
+                vi_store_up_to(b->c + r * b->ldc + at, x, n);
+                continue;
+            }
+            const vf multiplier = f->column_multiplier
+                                      ? vf_load_up_to(f->column_multiplier + at, n)
+                                      : vf_set1(f->row_multiplier ? f->row_multiplier[r] : q->multiplier[0]);
+            uint8_t bytes[OQ_W];
+            vi_store_8(bytes, oq_requantize_vector(x, multiplier, q->zero_point, q->is_signed));
+            memcpy(f->out + r * b->ldc + at, bytes, oq_least(n, OQ_W));
+        }
+    }
+}
+
+static bool needs_finish(const oq_block *b) {
+    if (!b->last) return false;
+    if (b->kind == OQ_KIND_F32)
+        return b->finish_f32.row_bias || b->finish_f32.column_bias || b->finish_f32.clamp;
+    return b->finish_8.row_term || b->finish_8.column_term || b->finish_8.cross_row[0] ||
+           b->finish_8.cross_row[1] || b->finish_8.requantize;
+}
+
+static const tile_row *tiles_of(oq_kind kind) {
+    return kind == OQ_KIND_F32 ? tiles_f32 : kind == OQ_KIND_UNSIGNED_A ? tiles_unsigned_a : tiles_unsigned_b;
+}
+
+// One tile, through a buffer where its columns are not whole vectors or its sums get finished.
+static void run_tile(const oq_block *b, tile *t, size_t row, size_t column, size_t rows, size_t columns,
+                     size_t vectors, bool finish) {
+    const tile_row *functions = &tiles_of(b->kind)[rows - 1];
+    const tile_function compute = vectors == 1       ? functions->narrow
+                                  : vectors == OQ_NV ? functions->full
+                                                     : functions->wide;
+    int32_t *const c = b->c ? b->c + row * b->ldc + column : NULL;
+    const bool whole = columns == vectors * OQ_W;
+    int32_t buffer[OQ_MR * WIDE * OQ_W] __attribute__((aligned(64)));
+    const size_t stride = vectors * OQ_W;
+    t->from = b->first ? NULL : c;
+    t->from_stride = b->ldc;
+    t->to = c;
+    t->to_stride = b->ldc;
+    if (!whole || finish) {
+        t->to = buffer;
+        t->to_stride = stride;
+    }
+    if (!whole && !b->first) {
+        memset(buffer, 0, rows * stride * sizeof *buffer);
+        for (size_t i = 0; i < rows; i++) memcpy(buffer + i * stride, c + i * b->ldc, columns * sizeof *c);
+        t->from = buffer;
+        t->from_stride = stride;
+    }
+    compute(t);
+    if (finish)
+        (b->kind == OQ_KIND_F32 ? finish_f32 : finish_8)(b, buffer, stride, row, column, rows, columns);
+    else if (!whole)
+        for (size_t i = 0; i < rows; i++) memcpy(c + i * b->ldc, buffer + i * stride, columns * sizeof *c);
+}
+
+void OQ_FN(block)(const oq_block *b) {
+    if (b->rows == 0) return;
+    const bool finish = needs_finish(b);
+    const bool few_rows = b->rows <= OQ_MR && tiles_of(b->kind)[b->rows - 1].wide;
+    tile t = {.groups = b->groups, .b_panel = b->b_panel};
+    for (size_t column = 0; column < b->columns;) {
+        const size_t left = b->columns - column;
+        const size_t vectors = left <= OQ_W ? 1 : few_rows && left > OQ_NR ? WIDE : OQ_NV;
+        const size_t columns = oq_least(left, vectors * OQ_W);
+        t.b = b->b + column / OQ_NR * b->b_panel;
+        for (size_t row = 0; row < b->rows; row += OQ_MR) {
+            t.a = b->a + row / OQ_MR * b->a_strip;
+            run_tile(b, &t, row, column, oq_least(b->rows - row, OQ_MR), columns, vectors, finish);
+        }
+        column += columns;
+    }
+}

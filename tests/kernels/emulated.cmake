@@ -1,0 +1,13 @@
+# The AVX-512 kernels over emulated intrinsics, linked into every test of this room as the table "emulated".
+file(GLOB emulated_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/*.isa.c)
+add_library(kernels_emulated OBJECT ${emulated_sources})
+target_include_directories(kernels_emulated BEFORE PRIVATE ${CMAKE_CURRENT_LIST_DIR}/emulated)
+target_include_directories(kernels_emulated PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+target_compile_definitions(kernels_emulated PRIVATE OQ_ISA=emulated OQ_ISA_IS_avx512=1)
+target_compile_options(kernels_emulated PRIVATE -O2)
+target_link_libraries(kernels_emulated PRIVATE onnxq_flags)
+file(GLOB emulated_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/test_*.c)
+foreach(file ${emulated_tests})
+  get_filename_component(name ${file} NAME_WE)
+  target_sources(kernels_${name} PRIVATE $<TARGET_OBJECTS:kernels_emulated>)
+endforeach()
