@@ -51,8 +51,8 @@ oq_status oq_array_in(oq_run_context *context, const oq_tensor *tensor, oq_work_
     return ONNXQ_OK;
 }
 
-// The elements of a tensor with these strides, in the order of `onto`.
-static void gather(const void *from, const int64_t *strides, const oq_shape *onto, size_t size, void *into) {
+void oq_array_gather(const void *from, const int64_t *strides, const oq_shape *onto, size_t size,
+                     void *into) {
     int64_t index[OQ_MAX_RANK] = {0};
     const int64_t count = oq_shape_count(onto);
     int64_t offset = 0;
@@ -84,7 +84,7 @@ oq_status oq_array_expand(oq_run_context *context, const oq_tensor *tensor, cons
     OQ_TRY(oq_array_in(context, tensor, work, &values, err));
     OQ_TRY(oq_scratch_array(context, (size_t)oq_shape_count(onto), oq_work_bytes(work), &expanded, err));
     oq_broadcast_strides(&tensor->shape, onto, strides);
-    gather(values, strides, onto, oq_work_bytes(work), expanded);
+    oq_array_gather(values, strides, onto, oq_work_bytes(work), expanded);
     *out = expanded;
     return ONNXQ_OK;
 }

@@ -15,7 +15,9 @@ oq_status oq_scratch_array(oq_run_context *context, size_t count, size_t size, v
 oq_status oq_array_in(oq_run_context *context, const oq_tensor *tensor, oq_work_type work, const void **out,
                       oq_error *err);
 
-// The same, broadcast to `onto`; an error when it does not broadcast.
+// Copies elements of `size` bytes (those of working types) at these strides, in the order of `onto`.
+void oq_array_gather(const void *from, const int64_t *strides, const oq_shape *onto, size_t size, void *into);
+// As oq_array_in, broadcast to `onto`; an error when it does not broadcast.
 oq_status oq_array_expand(oq_run_context *context, const oq_tensor *tensor, const oq_shape *onto,
                           oq_work_type work, const void **out, oq_error *err);
 
