@@ -86,24 +86,26 @@ static int64_t top(const oq_tensor *tensor, size_t at, size_t n) {
 }
 
 oq_status oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
-                            const char *name, oq_output_sample *out, oq_error *err) {
+                            const int64_t *labels, const char *name, oq_output_sample *out, oq_error *err) {
     OQ_TRY(check_shapes(y, z, name, err));
     const size_t count = real_count(y, real, rows);
     sums s = {0};
     if (oq_dtype_info(y->dtype)->work != OQ_WORK_NONE && oq_dtype_info(z->dtype)->work != OQ_WORK_NONE)
         compare(y, z, count, &s);
     const double product = sqrt(s.d.signal) * sqrt(s.model);
-    *out = (oq_output_sample){.difference = s.d, .top_reference = -1, .top_model = -1};
+    *out = (oq_output_sample){.difference = s.d};
     out->cosine = product > 0 ? s.dot / product : (s.d.signal > 0 || s.model > 0 ? 0. : 1.);
     const int rank = y->shape.rank;
     const size_t classes = rank ? (size_t)y->shape.dim[rank - 1] : 0;
     out->classifies = oq_dtype_info(y->dtype)->is_float && classes >= 2;
-    for (size_t at = 0; out->classifies && at < count; at += classes) {
-        out->top_reference = top(y, at, classes);
-        out->top_model = top(z, at, classes);
-        out->same += out->top_reference == out->top_model;
-        out->rows++;
+    if (!out->classifies) return ONNXQ_OK;
+    out->rows = count / classes;
+    if (labels && out->rows == real) out->judged = real;
+    for (size_t row = 0; row < out->rows; row++) {
+        const int64_t first = top(y, row * classes, classes), second = top(z, row * classes, classes);
+        out->same += first == second;
+        out->right_reference += out->judged && first == labels[row];
+        out->right_model += out->judged && second == labels[row];
     }
-    if (out->rows != 1) out->top_reference = out->top_model = -1;
     return ONNXQ_OK;
 }

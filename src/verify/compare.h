@@ -9,7 +9,7 @@ typedef struct oq_output_sample {
     oq_difference difference;
     double cosine;
     uint64_t rows, same;
-    int64_t top_reference, top_model; // of the one row, or -1
+    uint64_t judged, right_reference, right_model; // rows with a label, and those whose top element it is
     bool classifies;
 } oq_output_sample;
 
@@ -18,7 +18,8 @@ void oq_difference_add(oq_difference *into, const oq_difference *more);
 // entries of axis 0 count when that axis has `rows` entries (a batch filled up with repetitions).
 oq_status oq_compare_tensors(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
                              const char *name, oq_difference *out, oq_error *err);
+// `labels`: one for each of the `real` samples, or NULL; they count when there is one row a sample.
 oq_status oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
-                            const char *name, oq_output_sample *out, oq_error *err);
+                            const int64_t *labels, const char *name, oq_output_sample *out, oq_error *err);
 
 #endif

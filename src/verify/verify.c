@@ -16,9 +16,9 @@ typedef struct session {
     oq_mem *mem;
     oq_program *reference, *model;
     size_t output_count;
-    size_t *output_of;  // [output_count] index among the model's outputs
-    const char **names; // [output_count]
-    size_t samples, done;
+    size_t *output_of;         // [output_count] index among the model's outputs
+    const char **names;        // [output_count]
+    size_t samples;            // runs; each of as many samples as the batch has
     pair *workers;             // [threads], made when first needed
     oq_output_sample *results; // [samples][output_count]
     oq_layers layers;
@@ -32,6 +32,10 @@ static oq_status match_outputs(session *s, const oq_graph *reference, const oq_g
     s->output_of = oq_mem_calloc(s->mem, s->output_count, sizeof *s->output_of, err);
     s->names = oq_mem_calloc(s->mem, s->output_count, sizeof *s->names, err);
     if (!s->output_of || !s->names) return ONNXQ_NO_MEMORY;
+    if (s->output_count != model_count)
+        return oq_fail(err, ONNXQ_BAD_MODEL,
+                       "the first model has %zu outputs and the second %zu: it was not made from the first",
+                       s->output_count, model_count);
     for (size_t i = 0; i < s->output_count; i++) {
         s->names[i] = oq_graph_value(reference, a[i])->name;
         size_t k = 0;
@@ -113,7 +117,8 @@ static oq_status compare_sample(const session *s, size_t index, const run_values
         const oq_value *y = &v->y[i], *z = &v->z[s->output_of[i]];
         if (y->kind != OQ_VALUE_TENSOR || z->kind != OQ_VALUE_TENSOR)
             continue; // sequences and maps are not compared
-        OQ_TRY(oq_compare_output(&y->tensor, &z->tensor, real, rows, s->names[i],
+        const int64_t *labels = s->options->labels ? s->options->labels + index * rows : NULL;
+        OQ_TRY(oq_compare_output(&y->tensor, &z->tensor, real, rows, labels, s->names[i],
                                  &s->results[index * s->output_count + i], err));
     }
     return ONNXQ_OK;
@@ -171,15 +176,13 @@ static void combine_output(const session *s, size_t i, oq_output_difference *out
         out->classifies &= r->classifies;
         out->rows += r->rows;
         out->same += r->same;
-        if (s->options->labels && k < s->options->label_count && r->top_reference >= 0) {
-            judged++;
-            right_reference += r->top_reference == s->options->labels[k];
-            right_model += r->top_model == s->options->labels[k];
-        }
+        judged += r->judged;
+        right_reference += r->right_reference;
+        right_model += r->right_model;
     }
     out->cosine_mean = s->samples ? cosines / (double)s->samples : 1;
     wilson(out->rows - out->same, out->rows, &out->disagreement_low, &out->disagreement_high);
-    const bool all_judged = judged && judged == s->samples;
+    const bool all_judged = judged && judged == out->rows;
     out->accuracy_reference = all_judged ? (double)right_reference / (double)judged : (double)NAN;
     out->accuracy_model = all_judged ? (double)right_model / (double)judged : (double)NAN;
 }
@@ -222,6 +225,17 @@ static oq_status session_begin(session *s, oq_graph *reference, oq_graph *model,
     return s->workers && s->results ? ONNXQ_OK : ONNXQ_NO_MEMORY;
 }
 
+// Samples of all runs, without the repetitions that fill a fixed batch.
+static size_t count_samples(const oq_dataset *data) {
+    size_t sum = 0;
+    for (size_t i = 0; i < oq_dataset_count(data); i++) {
+        size_t real, rows;
+        oq_dataset_rows(data, i, &real, &rows);
+        sum += real;
+    }
+    return sum;
+}
+
 oq_status oq_verify(oq_graph *reference, oq_graph *model, const oq_dataset *data,
                     const oq_verify_options *options, oq_verify_result *out, oq_error *err) {
     const size_t all = oq_dataset_count(data);
@@ -229,9 +243,10 @@ oq_status oq_verify(oq_graph *reference, oq_graph *model, const oq_dataset *data
     s.samples = options->limit && options->limit < all ? options->limit : all;
     *out = (oq_verify_result){.mem = s.mem};
     oq_status status;
-    if (options->labels && options->label_count != all) {
+    const size_t labelled = count_samples(data);
+    if (options->labels && options->label_count != labelled) {
         status = oq_fail(err, ONNXQ_BAD_DATA, "there are %zu labels for %zu samples: give one label a sample",
-                         options->label_count, all);
+                         options->label_count, labelled);
         goto done;
     }
     OQ_TRY_DONE(session_begin(&s, reference, model, err));
