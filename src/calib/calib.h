@@ -9,12 +9,15 @@
 
 typedef struct oq_calibrate_options {
     const bool *observed; // [value_count] which values to observe; NULL = every float value
-    size_t limit;         // at most so many samples; 0 = all
+    size_t limit;         // at most so many runs; 0 = all
     const oq_progress *progress;
     oq_pool *pool; // samples over threads, or NULL
 } oq_calibrate_options;
 
-// Statistics of the graph's float values over the data; the same bits for any number of threads.
+// Statistics of the graph's float values (inputs and computed ones, no constants) over the data; the same
+// bits for any number of threads. Rows that only fill a fixed batch are not counted. Values that are not
+// finite are counted and recorded with their sample (the index of the run), no error yet: oq_range_of makes
+// it one. The hashes are the caller's to fill in.
 oq_status oq_calibrate(oq_graph *graph, const oq_dataset *data, const oq_calibrate_options *options,
                        oq_stats **out, oq_error *err);
 

@@ -34,7 +34,8 @@ const oq_value_id *oq_program_outputs(const oq_program *program, size_t *count);
 oq_status oq_worker_new(const oq_program *program, oq_worker **out, oq_error *err);
 void oq_worker_free(oq_worker *worker); // NULL is allowed
 
-// Sees every observed value of one run as it is computed; the value is valid during the call only.
+// Sees every observed value of one run (inputs first, then values as they are computed; no constants). The
+// value may be kept by taking a reference.
 typedef struct oq_observer {
     void *self;
     oq_status (*see)(void *self, oq_value_id id, const oq_value *value, oq_error *err);
