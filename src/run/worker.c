@@ -159,8 +159,9 @@ static oq_status settle(oq_worker *worker, const oq_plan *plan, const oq_step *s
 }
 
 void oq_error_name_node(oq_error *err, const oq_node *node) {
-    char label[256];
-    oq_error_prefix(err, "node '%s' (%s): ", oq_node_label(node, label, sizeof label), node->op_type);
+    char buffer[256];
+    const char *label = oq_node_label(node, buffer, sizeof buffer);
+    oq_error_prefix(err, "node '%s' (%s): ", label, node->op_type);
     oq_error_at_node(err, label, node->op_type);
 }
 
