@@ -36,9 +36,10 @@ OQ_FORMULA vf oq_exp_formula(vf x) {
     t = vf_select(vf_lt(high, t), high, t);
     const vf shifted = vf_fma(t, vf_set1(OQ_LOG2_E), rounder);
     const vf n = vf_sub(shifted, rounder);
-    vf r = vf_fma(n, vf_set1(-OQ_LN2_HI), t);
-    r = vf_fma(n, vf_set1(-OQ_LN2_LO), r);
-    const vf tail = vf_fma(vf_mul(r, r), oq_polynomial(r, q, 6), r);
+    const vf exact = vf_fma(n, vf_set1(-OQ_LN2_HI), t);
+    const vf r = vf_fma(n, vf_set1(-OQ_LN2_LO), exact);
+    const vf lost = vf_fma(n, vf_set1(-OQ_LN2_LO), vf_sub(exact, r)); // in r's rounding
+    const vf tail = vf_add(r, vf_fma(vf_mul(r, r), oq_polynomial(r, q, 6), lost));
     const vf y = oq_scale(vf_add(tail, vf_set1(1.0f)), vi_sub(vf_bits(shifted), vf_bits(rounder)));
     return vf_select(vf_nan(x), x, y);
 }
@@ -72,7 +73,7 @@ OQ_FORMULA vf oq_tanh_formula(vf x) {
     const vf a = vf_abs(x), s = vf_mul(x, x), one = vf_set1(1.0f), two = vf_set1(2.0f);
     const vf small = vf_fma(vf_mul(x, s), oq_polynomial(s, p, 5), x);
     const vf large = vf_sub(one, vf_div(two, vf_add(oq_exp_formula(vf_add(a, a)), one)));
-    return vf_select(vf_lt(a, vf_set1(0.625f)), small, oq_with_sign_of(large, x));
+    return oq_with_sign_of(vf_select(vf_lt(a, vf_set1(0.625f)), small, large), x);
 }
 
 // erf(x): odd polynomial near 0, else 1 - exp(-g(|x|)) with g = -log(1 - erf) and the sign of x.
@@ -86,7 +87,7 @@ OQ_FORMULA vf oq_erf_formula(vf x) {
     const vf t = vf_select(vf_lt(four, a), four, a); // erf rounds to 1 from here on
     const vf g = vf_fma(t, oq_polynomial(t, h, 7), t);
     const vf large = vf_sub(vf_set1(1.0f), oq_exp_formula(vf_sub(vf_set1(0.0f), g)));
-    return vf_select(vf_lt(a, vf_set1(0.9375f)), small, oq_with_sign_of(large, x));
+    return oq_with_sign_of(vf_select(vf_lt(a, vf_set1(0.9375f)), small, large), x);
 }
 
 // 1 / (1 + exp(-x)), through exp(-|x|) so that nothing overflows.
