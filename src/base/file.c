@@ -10,8 +10,9 @@
 struct oq_file {
     atomic_int references;
     oq_mem *mem;
-    int descriptor;
+    int descriptor; // -1: the bytes are in memory
     uint64_t size;
+    const uint8_t *bytes;
     char path[];
 };
 
@@ -54,6 +55,24 @@ oq_status oq_file_open(oq_mem *mem, const char *path, oq_file **out, oq_error *e
     return ONNXQ_OK;
 }
 
+oq_status oq_file_of_bytes(oq_mem *mem, const char *name, const uint8_t *bytes, size_t count, oq_file **out,
+                           oq_error *err) {
+    *out = NULL;
+    const size_t head = sizeof(oq_file) + strlen(name) + 1;
+    size_t total = 0;
+    if (!oq_add_size(head, count, &total))
+        return oq_fail(err, ONNXQ_NO_MEMORY, "not enough memory for '%s'", name);
+    oq_file *file = oq_mem_alloc(mem, total, err);
+    if (!file) return ONNXQ_NO_MEMORY;
+    uint8_t *copy = (uint8_t *)file + head;
+    *file = (oq_file){.mem = mem, .descriptor = -1, .size = count, .bytes = copy};
+    atomic_init(&file->references, 1);
+    memcpy(file->path, name, strlen(name) + 1);
+    if (count) memcpy(copy, bytes, count);
+    *out = file;
+    return ONNXQ_OK;
+}
+
 oq_file *oq_file_retain(oq_file *file) {
     atomic_fetch_add(&file->references, 1);
     return file;
@@ -61,7 +80,7 @@ oq_file *oq_file_retain(oq_file *file) {
 
 void oq_file_release(oq_file *file) {
     if (!file || atomic_fetch_sub(&file->references, 1) != 1) return;
-    close(file->descriptor);
+    if (file->descriptor >= 0) close(file->descriptor);
     oq_mem_free(file->mem, file);
 }
 
@@ -79,6 +98,11 @@ static oq_status too_short(const oq_file *file, uint64_t offset, size_t count, o
 
 oq_status oq_file_read(const oq_file *file, uint64_t offset, void *into, size_t count, oq_error *err) {
     if (offset > INT64_MAX || count > INT64_MAX - offset) return too_short(file, offset, count, err);
+    if (file->bytes) {
+        if (offset > file->size || count > file->size - offset) return too_short(file, offset, count, err);
+        if (count) memcpy(into, file->bytes + offset, count);
+        return ONNXQ_OK;
+    }
     size_t done = 0;
     while (done < count) {
         const ssize_t got =

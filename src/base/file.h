@@ -9,6 +9,9 @@
 typedef struct oq_file oq_file;
 
 oq_status oq_file_open(oq_mem *mem, const char *path, oq_file **out, oq_error *err);
+// A copy of `bytes` that is read like a file; `name` stands for its path.
+oq_status oq_file_of_bytes(oq_mem *mem, const char *name, const uint8_t *bytes, size_t count, oq_file **out,
+                           oq_error *err);
 oq_file *oq_file_retain(oq_file *file);
 void oq_file_release(oq_file *file); // NULL is allowed
 const char *oq_file_path(const oq_file *file);

@@ -79,6 +79,12 @@ START_TEST(written_bytes_come_back) {
     unlink(path);
     CK_OK(oq_file_read(file, 0, back, 10, &(oq_error){0}), &err); // stays readable
     oq_file_release(file);
+    CK_OK(oq_file_of_bytes(&mem, "bytes", (const uint8_t *)"abcdef", 6, &file, &err), &err);
+    CK_OK(oq_file_read(file, 2, back, 4, &err), &err);
+    ck_assert_mem_eq(back, "cdef", 4);
+    ck_assert_int_eq(oq_file_read(file, 3, back, 4, NULL), ONNXQ_IO);
+    ck_assert_int_eq(oq_file_read(file, UINT64_MAX, back, 1, NULL), ONNXQ_IO);
+    oq_file_release(file);
 }
 END_TEST
 
