@@ -14,8 +14,8 @@ static int64_t draw(int64_t below) {
 
 // A random shape, and a second one that broadcasts with it (fewer axes, some of size 1).
 static void draw_shapes(oq_shape *a, oq_shape *b) {
-    static const int64_t sizes[] = {1, 2, 3, 5, 33, 40};
-    a->rank = (int)draw(5);
+    static const int64_t sizes[] = {1, 2, 3, 5, 7, 33};
+    a->rank = (int)draw(4);
     for (int i = 0; i < a->rank; i++) a->dim[i] = sizes[draw(6)];
     const int drop = a->rank ? (int)draw(a->rank + 1) : 0;
     b->rank = a->rank - drop;
@@ -49,9 +49,8 @@ static double multiply(double a, double b) { return a * b; }
 static double greater(double a, double b) { return a > b; }
 static double less_or_equal(double a, double b) { return a <= b; }
 static double largest(double a, double b) { return fmax(a, b); }
-static const binary_case cases[] = {{"Add", add},         {"Sub", subtract},
-                                    {"Mul", multiply},    {"Greater", greater},
-                                    {"Max", largest},     {"LessOrEqual", less_or_equal}};
+static const binary_case cases[] = {{"Add", add},         {"Sub", subtract}, {"Mul", multiply},
+                                    {"Greater", greater}, {"Max", largest},  {"LessOrEqual", less_or_equal}};
 static const oq_dtype dtypes[] = {ONNXQ_FLOAT, ONNXQ_DOUBLE, ONNXQ_INT32, ONNXQ_UINT8, ONNXQ_FLOAT16};
 
 // Small integers as values, so that the sums and products are exact in every one of the types.
@@ -116,7 +115,8 @@ END_TEST
 
 // One operator on pairs of numbers of one type.
 static void expect_pairs(const char *name, int64_t opset, oq_dtype dtype, int count, const double *a,
-                         const double *b, const double *y, const char *attr, const char *text, int64_t number) {
+                         const double *b, const double *y, const char *attr, const char *text,
+                         int64_t number) {
     test_op op;
     test_op_init(&op, name, opset);
     if (attr && text) test_op_string(&op, attr, text);
@@ -131,8 +131,8 @@ static void expect_pairs(const char *name, int64_t opset, oq_dtype dtype, int co
 START_TEST(integers_are_defined_everywhere) {
     expect_pairs("Div", 14, ONNXQ_INT32, 5, (double[]){7, -7, 5, -2147483648.0, 0},
                  (double[]){2, 2, 0, -1, 0}, (double[]){3, -3, 0, -2147483648.0, 0}, NULL, NULL, 0);
-    expect_pairs("Div", 14, ONNXQ_INT64, 2, (double[]){-0x1p63, 9}, (double[]){-1, 0},
-                 (double[]){-0x1p63, 0}, NULL, NULL, 0);
+    expect_pairs("Div", 14, ONNXQ_INT64, 2, (double[]){-0x1p63, 9}, (double[]){-1, 0}, (double[]){-0x1p63, 0},
+                 NULL, NULL, 0);
     expect_pairs("Mod", 13, ONNXQ_INT64, 6, (double[]){7, -7, 7, -7, 5, -0x1p63},
                  (double[]){3, 3, -3, -3, 0, -1}, (double[]){1, 2, -2, -1, 0, 0}, NULL, NULL, 0);
     expect_pairs("Mod", 13, ONNXQ_INT8, 4, (double[]){7, -7, 7, -7}, (double[]){3, 3, -3, -3},
@@ -143,8 +143,8 @@ START_TEST(integers_are_defined_everywhere) {
                  (double[]){1, 8, 1, 7, 100, -1}, (double[]){-64, -1, 32, 0, -1, 0}, "direction", "RIGHT", 0);
     expect_pairs("BitShift", 11, ONNXQ_UINT8, 4, (double[]){129, 1, 1, 255}, (double[]){1, 7, 8, 200},
                  (double[]){2, 128, 0, 0}, "direction", "LEFT", 0);
-    expect_pairs("BitwiseXor", 18, ONNXQ_INT16, 2, (double[]){-1, 5}, (double[]){255, 3},
-                 (double[]){-256, 6}, NULL, NULL, 0);
+    expect_pairs("BitwiseXor", 18, ONNXQ_INT16, 2, (double[]){-1, 5}, (double[]){255, 3}, (double[]){-256, 6},
+                 NULL, NULL, 0);
 }
 END_TEST
 
