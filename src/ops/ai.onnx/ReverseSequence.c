@@ -29,7 +29,7 @@ static oq_status check(const oq_node *node, const oq_shape *shape, const oq_tens
 
 static oq_status run(oq_run_context *context, oq_error *err) {
     const oq_tensor *data, *lengths;
-    int time;
+    int time = 0;
     OQ_TRY(oq_need(context, 0, &data, err));
     OQ_TRY(oq_need(context, 1, &lengths, err));
     OQ_TRY(check(context->node, &data->shape, lengths, &time, err));
