@@ -28,9 +28,6 @@ void conformance_sort(conformance_cases *cases);
 
 // Runs one case in this process and writes its outcome.
 void conformance_run(const char *folder, conformance_case *c);
-// True when `got` is what the case expects; else writes why into `reason`.
-bool conformance_equal(const oq_value *expected, const oq_value *got, double rtol, double atol, char *reason,
-                       size_t size);
 
 // Reads a ledger: one line a case, "KIND/NAME OUTCOME". An absent file is an empty ledger.
 oq_status conformance_ledger_read(oq_mem *mem, const char *path, conformance_cases *out, oq_error *err);

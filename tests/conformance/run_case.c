@@ -3,6 +3,7 @@
 #include "onnx/onnx.h"
 #include "run/given.h"
 #include "run/run.h"
+#include "support/values.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static bool outputs_fit(running *r, const oq_value_id *ids, size_t count, const 
                         const oq_value *got) {
     for (size_t i = 0; i < count; i++) {
         char why[300];
-        if (!conformance_equal(&expected[i], &got[i], r->c->rtol, r->c->atol, why, sizeof why)) {
+        if (!test_values_equal(&expected[i], &got[i], r->c->rtol, r->c->atol, why, sizeof why)) {
             snprintf(r->reason, sizeof r->reason, "output %zu: %s", i, why);
             return false;
         }

@@ -1,5 +1,5 @@
 // Comparison of values: strict in kind, dtype and shape; within tolerance for floats, exact for the rest.
-#include "conformance/conformance.h"
+#include "support/values.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -67,7 +67,7 @@ static bool tensors_equal(const oq_tensor *expected, const oq_tensor *got, doubl
     return exact_equal(expected, got, reason, size);
 }
 
-bool conformance_equal(const oq_value *expected, const oq_value *got, double rtol, double atol, char *reason,
+bool test_values_equal(const oq_value *expected, const oq_value *got, double rtol, double atol, char *reason,
                        size_t size) {
     if (expected->kind != got->kind) {
         snprintf(reason, size, "it is %s, expected %s", kinds[got->kind], kinds[expected->kind]);
@@ -82,7 +82,7 @@ bool conformance_equal(const oq_value *expected, const oq_value *got, double rto
         return false;
     }
     for (size_t i = 0; i < count; i++)
-        if (!conformance_equal(&expected->list->items[i], &got->list->items[i], rtol, atol, reason, size))
+        if (!test_values_equal(&expected->list->items[i], &got->list->items[i], rtol, atol, reason, size))
             return false;
     return true;
 }
