@@ -117,7 +117,8 @@ static size_t judge(const options *o, const conformance_cases *cases, const conf
         printf("UNEXPECTED %s is in the ledger, but there is no such case\n", ledger->items[i].name);
         wrong++;
     }
-    printf("%zu of %zu cases pass, %zu unexpected\n", passed, cases->count, wrong);
+    printf("%zu of %zu cases pass, %zu unlike the ledger%s\n", passed, cases->count, wrong,
+           o->update ? ", which follows" : "");
     return wrong;
 }
 
