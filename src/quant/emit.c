@@ -29,6 +29,15 @@ oq_status oq_emit_value(oq_emitter *e, oq_value_id like, const char *suffix, oq_
     return ONNXQ_OK;
 }
 
+oq_status oq_emit_shaped(oq_emitter *e, oq_value_id base, const char *suffix, oq_dtype dtype,
+                         const oq_shape *shape, oq_value_id *out, oq_error *err) {
+    OQ_TRY(oq_emit_value(e, base, suffix, dtype, out, err));
+    oq_type *type = &oq_graph_value(e->graph, *out)->type;
+    *type = oq_type_tensor(dtype, shape->rank, NULL);
+    for (int i = 0; i < shape->rank; i++) type->dim[i] = oq_dim_of(shape->dim[i]);
+    return ONNXQ_OK;
+}
+
 oq_status oq_emit_node(oq_emitter *e, const char *name, const char *op_type, const oq_value_id *inputs,
                        size_t count, oq_value_id output, oq_node **out, oq_error *err) {
     oq_node *ignored;

@@ -23,6 +23,9 @@ typedef struct oq_emitter {
 // New value `<base><suffix>` with the type of `like` but another element type.
 oq_status oq_emit_value(oq_emitter *e, oq_value_id like, const char *suffix, oq_dtype dtype, oq_value_id *out,
                         oq_error *err);
+// New value `<base><suffix>` of a known shape.
+oq_status oq_emit_shaped(oq_emitter *e, oq_value_id base, const char *suffix, oq_dtype dtype,
+                         const oq_shape *shape, oq_value_id *out, oq_error *err);
 oq_status oq_emit_node(oq_emitter *e, const char *name, const char *op_type, const oq_value_id *inputs,
                        size_t count, oq_value_id output, oq_node **out, oq_error *err);
 // Initializers `<base><suffix>`: float32 numbers, and integers of a carrier. `rank` 0: one element.

@@ -23,7 +23,11 @@ static oq_status operand_float(oq_emitter *e, const oq_layer *layer, int index, 
         *out = own->dequantized;
         return ONNXQ_OK;
     }
-    OQ_TRY(oq_emit_value(e, q, "_dequantized", ONNXQ_FLOAT, out, err));
+    if (own)
+        OQ_TRY(oq_emit_shaped(e, operand->value, "_dequantized", ONNXQ_FLOAT, &operand->weight->shape, out,
+                              err));
+    else
+        OQ_TRY(oq_emit_value(e, q, "_dequantized", ONNXQ_FLOAT, out, err));
     if (own) own->dequantized = *out;
     return dequantize(e, q, scale, zero, own ? operand->weight->axis : -1, *out, err);
 }
@@ -32,7 +36,8 @@ static oq_status operand_float(oq_emitter *e, const oq_layer *layer, int index, 
 static oq_status bias_float(oq_emitter *e, const oq_layer *layer, oq_value_id *out, oq_error *err) {
     oq_value_id q, scale;
     OQ_TRY(oq_emit_bias(e, layer, &q, &scale, err));
-    OQ_TRY(oq_emit_value(e, layer->addend, "_dequantized", ONNXQ_FLOAT, out, err));
+    const oq_shape shape = OQ_SHAPE((int64_t)layer->bias_count);
+    OQ_TRY(oq_emit_shaped(e, layer->addend, "_dequantized", ONNXQ_FLOAT, &shape, out, err));
     return dequantize(e, q, scale, OQ_NONE, layer->operand[1].weight->per_channel ? 0 : -1, *out, err);
 }
 

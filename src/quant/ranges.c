@@ -3,6 +3,22 @@
 
 #include <math.h>
 
+// Single operators that do not tell inputs outside of a range apart.
+static oq_range saturation(const oq_node *node) {
+    oq_range range = {-INFINITY, INFINITY};
+    const double alpha = (double)oq_node_float(node, "alpha", 0.2f),
+                 beta = (double)oq_node_float(node, "beta", 0.5f);
+    if (oq_node_is(node, "HardSwish")) range.min = -3;
+    if (oq_node_is(node, "HardSigmoid") && alpha > 0) range = (oq_range){-beta / alpha, (1 - beta) / alpha};
+    return range;
+}
+
+// What the only consumer of a value makes use of.
+static oq_range consumed(const oq_plan *plan, oq_value_id value) {
+    const oq_node *node = oq_graph_only_consumer(plan->graph, value);
+    return node && node->region == OQ_NONE ? saturation(node) : (oq_range){-INFINITY, INFINITY};
+}
+
 // The floor of a value all of whose uses lie in one region; else -inf.
 static double floor_of(const oq_plan *plan, oq_value_id value) {
     for (size_t i = 0; i < plan->options.floor_count; i++) {
@@ -25,11 +41,12 @@ oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *
     if (!*known) return ONNXQ_OK;
     OQ_TRY(oq_range_of(stats, plan->options.method, plan->options.percentile, &plan->activation_grid,
                        plan->options.activation_symmetric, out, err));
-    double low = floor_of(plan, value), high = INFINITY;
+    const oq_range used = consumed(plan, value);
+    double low = fmax(used.min, floor_of(plan, value)), high = used.max;
     const int32_t index = plan->producer_layer[value];
     if (index >= 0 && !plan->layers[index].dropped && plan->layers[index].clip_node != OQ_NONE) {
         low = fmax(low, plan->layers[index].low);
-        high = plan->layers[index].high;
+        high = fmin(high, plan->layers[index].high);
     }
     out->min = fmin(fmax(out->min, low), high);
     out->max = fmax(fmin(out->max, high), low);
