@@ -95,8 +95,6 @@ START_TEST(passthrough_stays_in_integers) {
         "const s int64[8] 0 0 1 1 0 0 1 1\np = Pad(h, s)\n",
         "const s int64[8] 0 0 1 1 0 0 1 1\nconst z float32[] 0\np = Pad(h, s, z)\n",
         "const s int64[8] 0 0 1 1 0 0 1 1\np = Pad(h, s) mode=\"reflect\"\n",
-        "p = DepthToSpace(h) blocksize=2\n",
-        "p = SpaceToDepth(h) blocksize=2\n",
         "p, q = Split(h) axis=1\n",
         "p = Concat(h, h) axis=1\n",
     };
@@ -259,7 +257,7 @@ START_TEST(reasons) {
          "ONNX has no integer transposed convolution"},
         {"in x float32[2,2]\nconst w float32[2,2] 1e-35\ny = MatMul(x, w)\nout y",
          "the product of its scales is not a normal float32 number"},
-        {"in x float32[1,70000]\nconst w float32[70000,1] 1\ny = MatMul(x, w)\nout y",
+        {"in x float32[1,140000]\nconst w float32[140000,1] 1\ny = MatMul(x, w)\nout y",
          "its sums may overflow the int32 accumulator"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
