@@ -1,0 +1,98 @@
+// Nodes that do nothing at inference are taken out: Identity, Dropout, and Cast, Reshape, Transpose, Pad,
+// Concat that change nothing.
+#include "passes/passes.h"
+
+#include <string.h>
+
+typedef struct no_op {
+    const char *op_type;
+    bool (*does_nothing)(oq_graph *graph, const oq_node *node);
+} no_op;
+
+static const oq_type *type_of(const oq_graph *graph, oq_value_id id) {
+    return &oq_graph_value(graph, id)->type;
+}
+
+static bool always(oq_graph *graph, const oq_node *node) {
+    (void)graph, (void)node;
+    return true;
+}
+
+// The mask must be unread and training mode not asked for.
+static bool dropout(oq_graph *graph, const oq_node *node) {
+    const bool mask = node->output_count > 1 && node->outputs[1] != OQ_NONE;
+    if (mask && (oq_graph_value(graph, node->outputs[1])->use_count ||
+                 oq_graph_value(graph, node->outputs[1])->is_output))
+        return false;
+    return node->input_count < 3 || node->inputs[2] == OQ_NONE;
+}
+
+static bool same_dtype(oq_graph *graph, const oq_node *node) {
+    const oq_type *in = type_of(graph, node->inputs[0]), *out = type_of(graph, node->outputs[0]);
+    return in->dtype != ONNXQ_UNDEFINED && in->dtype == out->dtype;
+}
+
+// Every dimension provably the same.
+static bool same_shape(oq_graph *graph, const oq_node *node) {
+    const oq_type *in = type_of(graph, node->inputs[0]), *out = type_of(graph, node->outputs[0]);
+    if (in->kind != OQ_TYPE_TENSOR || in->rank < 0 || in->rank != out->rank) return false;
+    for (int d = 0; d < in->rank; d++)
+        if (!oq_dim_same(in->dim[d], out->dim[d])) return false;
+    return true;
+}
+
+static bool identity_permutation(oq_graph *graph, const oq_node *node) {
+    (void)graph;
+    size_t count;
+    const int64_t *perm = oq_node_ints(node, "perm", &count);
+    for (size_t i = 0; i < count; i++)
+        if (perm[i] != (int64_t)i) return false;
+    return count > 0;
+}
+
+static bool single_input(oq_graph *graph, const oq_node *node) {
+    (void)graph;
+    return node->input_count == 1;
+}
+
+static const no_op no_ops[] = {{"Identity", always},
+                               {"Dropout", dropout},
+                               {"Cast", same_dtype},
+                               {"Reshape", same_shape},
+                               {"Expand", same_shape},
+                               {"Flatten", same_shape},
+                               {"Transpose", identity_permutation},
+                               {"Concat", single_input},
+                               {"Pad", same_shape}};
+
+static bool does_nothing(oq_graph *graph, const oq_node *node) {
+    if (!node->input_count || node->inputs[0] == OQ_NONE || !node->output_count ||
+        node->outputs[0] == OQ_NONE)
+        return false;
+    for (size_t i = 0; i < sizeof no_ops / sizeof no_ops[0]; i++)
+        if (oq_node_is(node, no_ops[i].op_type)) return no_ops[i].does_nothing(graph, node);
+    return false;
+}
+
+// A graph output keeps its name: then the producer of the input takes the output's name over, when nothing
+// else reads the input and it is made by a node. Otherwise the node stays.
+static oq_status take_out(oq_graph *graph, oq_node *node, oq_error *err) {
+    const oq_value_id in = node->inputs[0], out = node->outputs[0];
+    if (!oq_graph_value(graph, out)->is_output) {
+        oq_graph_remove_node(graph, node);
+        return oq_graph_replace_uses(graph, out, in, false, err);
+    }
+    const oq_gvalue *source = oq_graph_value(graph, in);
+    if (source->producer == OQ_NONE || source->is_output || source->use_count != 1) return ONNXQ_OK;
+    oq_node *producer = oq_graph_node(graph, source->producer);
+    const size_t index = (size_t)source->output;
+    oq_graph_remove_node(graph, node);
+    return oq_node_set_output(graph, producer, index, out, err);
+}
+
+oq_status oq_pass_remove_no_ops(oq_graph *graph, oq_error *err) {
+    for (size_t i = 0; i < graph->node_count; i++)
+        if (!graph->nodes[i]->dead && does_nothing(graph, graph->nodes[i]))
+            OQ_TRY(take_out(graph, graph->nodes[i], err));
+    return ONNXQ_OK;
+}

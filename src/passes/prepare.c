@@ -1,0 +1,13 @@
+// The form on which calibration and quantization work.
+#include "passes/passes.h"
+
+oq_status oq_prepare_model(oq_model *model, oq_regions *regions, oq_error *err) {
+    oq_graph *graph = model->graph;
+    OQ_TRY(oq_infer_graph(graph, err));
+    OQ_TRY(oq_pass_fold_constants(graph, err));
+    OQ_TRY(oq_pass_remove_no_ops(graph, err));
+    OQ_TRY(oq_pass_fold_batch_norm(graph, err));
+    OQ_TRY(oq_graph_sweep(graph, true, err));
+    OQ_TRY(oq_infer_graph(graph, err));
+    return oq_pass_find_regions(graph, regions, err);
+}
