@@ -1,9 +1,18 @@
 // Celu: max(0, x) + min(0, alpha * (e^(x / alpha) - 1)).
 #include "ops/lib/elementwise.h"
-#include "ops/lib/scalar.h"
+#include "ops/lib/smooth.h"
 #include "ops/lib/unary.h"
 
-OQ_UNARY_LOOP(f32, float, x > 0 ? x : a * oq_expm1f(x / a))
+#include <math.h>
+
+static void block(const float *x, float *y, size_t n, float a, float b) {
+    float t[OQ_BLOCK];
+    (void)b;
+    for (size_t i = 0; i < n; i++) t[i] = x[i] / a;
+    oq_block_expm1(t, t, n);
+    for (size_t i = 0; i < n; i++) y[i] = x[i] > 0 ? x[i] : a * t[i];
+}
+OQ_UNARY_BLOCKS(f32, block)
 OQ_UNARY_LOOP(f64, double, x > 0 ? x : a * expm1(x / a))
 
 static const oq_unary formula = OQ_UNARY_FLOATS;

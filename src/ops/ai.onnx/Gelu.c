@@ -1,39 +1,31 @@
 // Gelu: x * Phi(x) with the normal distribution function: by erf, or by the tanh approximation.
 #include "kernels/rows.h"
 #include "ops/lib/elementwise.h"
+#include "ops/lib/smooth.h"
 #include "ops/lib/unary.h"
 
 #include <math.h>
 #include <string.h>
 
 // 0.5 * x * (1 + erf(x / sqrt(2)))
-static void erf_f32(const void *from, void *into, size_t n, const oq_parameter *p) {
+static void erf_block(const float *x, float *y, size_t n, float a, float b) {
     float t[OQ_BLOCK];
-    (void)p;
-    for (size_t at = 0; at < n; at += OQ_BLOCK) {
-        const float *const x = (const float *)from + at;
-        float *const y = (float *)into + at;
-        const size_t count = oq_min_size(OQ_BLOCK, n - at);
-        for (size_t i = 0; i < count; i++) t[i] = x[i] * 0.70710678118654752440f;
-        oq_rows_erf(t, t, count);
-        for (size_t i = 0; i < count; i++) y[i] = 0.5f * x[i] * (1 + t[i]);
-    }
+    (void)a, (void)b;
+    for (size_t i = 0; i < n; i++) t[i] = x[i] * 0.70710678118654752440f;
+    oq_rows_erf(t, t, n);
+    for (size_t i = 0; i < n; i++) y[i] = 0.5f * x[i] * (1 + t[i]);
 }
+OQ_UNARY_BLOCKS(erf_f32, erf_block)
 
 // 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))
-static void tanh_f32(const void *from, void *into, size_t n, const oq_parameter *p) {
+static void tanh_block(const float *x, float *y, size_t n, float a, float b) {
     float t[OQ_BLOCK];
-    (void)p;
-    for (size_t at = 0; at < n; at += OQ_BLOCK) {
-        const float *const x = (const float *)from + at;
-        float *const y = (float *)into + at;
-        const size_t count = oq_min_size(OQ_BLOCK, n - at);
-        for (size_t i = 0; i < count; i++)
-            t[i] = 0.79788456080286535588f * (x[i] + 0.044715f * x[i] * x[i] * x[i]);
-        oq_rows_tanh(t, t, count);
-        for (size_t i = 0; i < count; i++) y[i] = 0.5f * x[i] * (1 + t[i]);
-    }
+    (void)a, (void)b;
+    for (size_t i = 0; i < n; i++) t[i] = 0.79788456080286535588f * (x[i] + 0.044715f * x[i] * x[i] * x[i]);
+    oq_rows_tanh(t, t, n);
+    for (size_t i = 0; i < n; i++) y[i] = 0.5f * x[i] * (1 + t[i]);
 }
+OQ_UNARY_BLOCKS(tanh_f32, tanh_block)
 
 OQ_UNARY_LOOP(erf_f64, double, 0.5 * x * (1 + erf(x * 0.70710678118654752440)))
 OQ_UNARY_LOOP(tanh_f64, double, 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x))))

@@ -1,6 +1,6 @@
 // HardSigmoid: alpha * x + beta, kept within [0, 1].
 #include "ops/lib/elementwise.h"
-#include "ops/lib/scalar.h"
+#include "ops/lib/smooth.h"
 #include "ops/lib/unary.h"
 
 OQ_UNARY_LOOP(f32, float, oq_clampf(a *x + b, 0, 1))

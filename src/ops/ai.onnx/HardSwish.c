@@ -1,6 +1,6 @@
 // HardSwish: x * HardSigmoid(x) with alpha 1/6 and beta 0.5.
 #include "ops/lib/elementwise.h"
-#include "ops/lib/scalar.h"
+#include "ops/lib/smooth.h"
 #include "ops/lib/unary.h"
 
 OQ_UNARY_LOOP(f32, float, x *oq_clampf(x *(1.0f / 6.0f) + 0.5f, 0, 1))

@@ -2,8 +2,8 @@
 #include "ops/lib/elementwise.h"
 #include "ops/lib/variadic.h"
 
-OQ_BINARY_LOOP(f32, float, a < b || a != a ? a : b)
-OQ_BINARY_LOOP(f64, double, a < b || a != a ? a : b)
+OQ_BINARY_LOOP(f32, float, (a < b) | (a != a) ? a : b)
+OQ_BINARY_LOOP(f64, double, (a < b) | (a != a) ? a : b)
 OQ_BINARY_LOOP(i64, int64_t, a < b ? a : b)
 OQ_BINARY_LOOP(u64, uint64_t, a < b ? a : b)
 

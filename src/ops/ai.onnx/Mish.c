@@ -1,14 +1,21 @@
-// Mish: x * tanh(log(1 + e^x)), as x * n / (n + 2) with n = e^x * (e^x + 2); beyond 20 that is x.
+// Mish: x * tanh(log(1 + e^x)), as x * m / (m + 2) with m = e^x * (e^x + 2); beyond 20 that is x.
+#include "kernels/rows.h"
 #include "ops/lib/elementwise.h"
-#include "ops/lib/scalar.h"
+#include "ops/lib/smooth.h"
 #include "ops/lib/unary.h"
 
-static inline float mish(float x) {
-    const float e = oq_expf(x), n = e * (e + 2);
-    return x > 20 ? x : x * (n / (n + 2));
-}
+#include <math.h>
 
-OQ_UNARY_LOOP(f32, float, mish(x))
+static void block(const float *x, float *y, size_t n, float a, float b) {
+    float e[OQ_BLOCK];
+    (void)a, (void)b;
+    oq_rows_exp(x, e, n);
+    for (size_t i = 0; i < n; i++) {
+        const float m = e[i] * (e[i] + 2), inner = x[i] * (m / (m + 2));
+        y[i] = x[i] > 20 ? x[i] : inner;
+    }
+}
+OQ_UNARY_BLOCKS(f32, block)
 OQ_UNARY_LOOP(f64, double, x *tanh((x < 0 ? 0 : x) + log1p(exp(-fabs(x)))))
 
 static const oq_unary formula = OQ_UNARY_FLOATS;

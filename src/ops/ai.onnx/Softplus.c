@@ -1,9 +1,15 @@
 // Softplus: log(1 + e^x), as max(x, 0) + log(1 + e^-|x|).
 #include "ops/lib/elementwise.h"
-#include "ops/lib/scalar.h"
+#include "ops/lib/smooth.h"
 #include "ops/lib/unary.h"
 
-OQ_UNARY_LOOP(f32, float, (x < 0 ? 0 : x) + oq_log1pf(oq_expf(-fabsf(x))))
+#include <math.h>
+
+static void block(const float *x, float *y, size_t n, float a, float b) {
+    (void)a, (void)b;
+    oq_block_softplus(x, y, n);
+}
+OQ_UNARY_BLOCKS(f32, block)
 OQ_UNARY_LOOP(f64, double, (x < 0 ? 0 : x) + log1p(exp(-fabs(x))))
 
 static const oq_unary formula = OQ_UNARY_FLOATS;

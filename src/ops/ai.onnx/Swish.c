@@ -1,22 +1,19 @@
 // Swish: x * sigmoid(alpha * x).
 #include "kernels/rows.h"
 #include "ops/lib/elementwise.h"
+#include "ops/lib/smooth.h"
 #include "ops/lib/unary.h"
 
 #include <math.h>
 
-static void f32(const void *from, void *into, size_t n, const oq_parameter *p) {
+static void block(const float *x, float *y, size_t n, float a, float b) {
     float t[OQ_BLOCK];
-    const float alpha = (float)p[0].f;
-    for (size_t at = 0; at < n; at += OQ_BLOCK) {
-        const float *const x = (const float *)from + at;
-        float *const y = (float *)into + at;
-        const size_t count = oq_min_size(OQ_BLOCK, n - at);
-        for (size_t i = 0; i < count; i++) t[i] = alpha * x[i];
-        oq_rows_sigmoid(t, t, count);
-        for (size_t i = 0; i < count; i++) y[i] = x[i] * t[i];
-    }
+    (void)b;
+    for (size_t i = 0; i < n; i++) t[i] = a * x[i];
+    oq_rows_sigmoid(t, t, n);
+    for (size_t i = 0; i < n; i++) y[i] = x[i] * t[i];
 }
+OQ_UNARY_BLOCKS(f32, block)
 
 OQ_UNARY_LOOP(f64, double, x / (1 + exp(-a * x)))
 

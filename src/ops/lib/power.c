@@ -6,9 +6,14 @@
 
 #include <math.h>
 
-// x * x for an exponent of 2 wherever it comes up, so that the quick way for a constant 2 gives the same
-// bits.
-static inline float power_f32(float x, float y) { return y == 2 ? x * x : oq_powf(x, y); }
+// The usual exponents by multiplication and square root, wherever they come up: so the quick way for a
+// constant 2 gives the same bits. As pow does, 0.5 makes +0 of -0 and +inf of -inf.
+static inline float power_f32(float x, float y) {
+    if (y == 2) return x * x;
+    if (y == 3) return x * x * x;
+    if (y == 0.5f) return x == -INFINITY ? INFINITY : sqrtf(x) + 0.0f;
+    return oq_powf(x, y);
+}
 static inline double power_f64(double x, double y) { return pow(x, y); }
 
 static inline uint64_t power_u64(uint64_t x, uint64_t y) {

@@ -1,5 +1,4 @@
 // The loops of reductions, made from one pattern for each working type.
-#include "base/math.h"
 #include "kernels/rows.h"
 #include "ops/lib/reduce.h"
 
@@ -60,8 +59,8 @@ enum { PARTS = 16 }; // partial results side by side, in a fixed order
 
 // Maximum and minimum; `a` stays when it is not a number, and so does a NaN in b.
 #define EXTREMES(name, type)                                                                                 \
-    COMBINE(name##_max, type, a > b || a != a ? a : b)                                                       \
-    COMBINE(name##_min, type, a < b || a != a ? a : b)
+    COMBINE(name##_max, type, (a > b) | (a != a) ? a : b)                                                    \
+    COMBINE(name##_min, type, (a < b) | (a != a) ? a : b)
 
 // --- float32 ---
 MAP(f32_abs, float, fabsf(v))

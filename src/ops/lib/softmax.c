@@ -27,7 +27,7 @@ typedef struct softmax_job {
         for (size_t r = 1; r < rows; r++)                                                                    \
             for (size_t i = 0; i < width; i++) {                                                             \
                 const type v = x[r * width + i];                                                             \
-                max[i] = max[i] > v || max[i] != max[i] ? max[i] : v;                                        \
+                max[i] = (max[i] > v) | (max[i] != max[i]) ? max[i] : v;                                     \
             }                                                                                                \
     }
 TILE_MAX(max_f32, float)

@@ -2,8 +2,8 @@
 //
 // float32 (and the smaller floats, which compute in float32 and round once) uses base/math.h or
 // kernels/rows.h for exp, log, pow, tanh, erf and sigmoid. The exception list, computed by libm in double and
-// rounded to float32: sin, cos, tan, asin, acos, atan, sinh, cosh, asinh, acosh, atanh, expm1, log1p, fmod.
-// float64 uses libm throughout. sqrt, floor, ceil and rint are exact everywhere.
+// rounded to float32: sin, cos, tan, asin, acos, atan, sinh, cosh, asinh, acosh, atanh. float64 uses libm
+// throughout. sqrt, floor, ceil, rint and fmod are exact everywhere.
 #ifndef OQ_OPS_LIB_UNARY_H
 #define OQ_OPS_LIB_UNARY_H
 
