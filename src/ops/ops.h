@@ -67,6 +67,9 @@ typedef struct oq_op_version {
     // runs.
     oq_status (*prepare)(oq_run_context *context, void **state, oq_error *err);
     void (*release)(oq_mem *mem, void *state);
+    // Inputs (bit i for input i) of which `run` reads dtype and shape only once there is a state: the program
+    // lets go of constants that nobody else reads.
+    unsigned spent;
     // Rewrites a node of the version before this one to this one. NULL: nothing to do but the number.
     oq_status (*upgrade)(oq_upgrade_context *context, oq_error *err);
     // Multiply-accumulates of one run, unknown sizes counted as 1. NULL: not a product, none.

@@ -1,7 +1,6 @@
 // First half of a plan: the nodes in their order, what of them is needed, and where values are kept.
 #include "run/builder.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define MOST_STEPS ((size_t)1 << 22) // of one program: calls of functions that call functions multiply
@@ -114,21 +113,6 @@ oq_status oq_builder_mark(oq_builder *b, oq_error *err) {
     return ONNXQ_OK;
 }
 
-// Loads a constant once per program, however many calls of a function bring it up.
-static oq_status place_constant(oq_builder *b, const oq_constant *constant, oq_place *place, oq_error *err) {
-    oq_program *program = b->program;
-    char key[32];
-    snprintf(key, sizeof key, "%p", (const void *)constant);
-    *place = oq_map_get(&program->constant_places, key, OQ_NONE);
-    if (*place != OQ_NONE) return ONNXQ_OK;
-    oq_tensor tensor;
-    OQ_TRY(oq_constant_load(program->mem, constant, &tensor, err));
-    OQ_TRY(oq_program_keep(program, tensor, place, err));
-    const char *kept = oq_arena_strdup(&program->arena, key, err);
-    if (!kept) return ONNXQ_NO_MEMORY;
-    return oq_map_set(&program->constant_places, kept, *place, err);
-}
-
 static oq_place new_slot(oq_builder *b) { return (oq_place)b->plan->slot_count++; }
 
 static void place_outside(oq_builder *b) {
@@ -170,7 +154,7 @@ oq_status oq_builder_place(oq_builder *b, oq_error *err) {
                            "nothing gives value '%s': it is neither input, nor constant, nor output "
                            "of a node",
                            oq_graph_value(b->graph, (oq_value_id)id)->name);
-        OQ_TRY(place_constant(b, constant, &b->place[id], err));
+        OQ_TRY(oq_program_constant(b->program, constant, &b->place[id], err));
     }
     return ONNXQ_OK;
 }

@@ -33,7 +33,7 @@ typedef struct oq_builder {
 oq_status oq_builder_collect(oq_builder *b, oq_error *err);
 // Marks what the outputs need, and resolves the operators of the nodes among that.
 oq_status oq_builder_mark(oq_builder *b, oq_error *err);
-// Gives every needed value its place; constants are loaded.
+// Gives every needed value its place.
 oq_status oq_builder_place(oq_builder *b, oq_error *err);
 
 #endif

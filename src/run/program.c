@@ -1,38 +1,11 @@
 // A program: made once from a graph, shared by workers.
 #include "run/program.h"
 
-#include <string.h>
-
-oq_status oq_program_keep(oq_program *program, oq_tensor tensor, oq_place *out, oq_error *err) {
-    void *constants = program->constants;
-    const oq_status status = oq_mem_reserve(program->mem, &constants, program->constant_count,
-                                            &program->constant_capacity, sizeof *program->constants, err);
-    if (status != ONNXQ_OK) {
-        oq_tensor_release(&tensor);
-        return status;
-    }
-    program->constants = constants;
-    *out = oq_place_constant(program->constant_count);
-    program->constants[program->constant_count++] = oq_value_of_tensor(tensor);
-    return ONNXQ_OK;
-}
-
 static oq_status check_ids(const oq_graph *graph, const oq_value_id *ids, size_t count, oq_error *err) {
     for (size_t i = 0; i < count; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= graph->value_count)
             return oq_fail(err, ONNXQ_USAGE, "there is no value %d in the graph", (int)ids[i]);
     return ONNXQ_OK;
-}
-
-static oq_status prepare_steps(oq_program *program, oq_error *err) {
-    oq_worker *worker;
-    OQ_TRY(oq_worker_new(program, &worker, err));
-    oq_status status = ONNXQ_OK;
-    for (size_t p = 0; p < program->plan_count && status == ONNXQ_OK; p++)
-        for (size_t s = 0; s < program->plans[p]->step_count && status == ONNXQ_OK; s++)
-            status = oq_step_prepare(worker, program, &program->plans[p]->steps[s], err);
-    oq_worker_free(worker);
-    return status;
 }
 
 static oq_status fill(oq_program *program, const oq_program_options *options, oq_error *err) {
@@ -47,7 +20,7 @@ static oq_status fill(oq_program *program, const oq_program_options *options, oq
     }
     oq_plan *plan;
     OQ_TRY(oq_plan_new(program, program->graph, options, NULL, NULL, &plan, err));
-    return prepare_steps(program, err);
+    return oq_program_prepare(program, err);
 }
 
 oq_status oq_program_new(oq_graph *graph, const oq_program_options *options, oq_program **out,
@@ -79,7 +52,7 @@ void oq_program_free(oq_program *program) {
             if (step->state && step->version->release) step->version->release(program->mem, step->state);
         }
     }
-    for (size_t i = 0; i < program->constant_count; i++) oq_value_release(&program->constants[i]);
+    for (size_t i = 0; i < program->constant_count; i++) oq_value_release(&program->constants[i].value);
     oq_mem_free(program->mem, program->constants);
     oq_mem_free(program->mem, program->plans);
     oq_map_release(&program->constant_places);

@@ -51,13 +51,22 @@ struct oq_plan {
     size_t output_count;
 };
 
+// A constant of the program. It is loaded when the first step that reads it is prepared, and let go of when
+// all its readers have packed it and read only dtype and shape from then on.
+typedef struct oq_held {
+    oq_value value;            // NONE until it is loaded
+    const oq_constant *source; // NULL: the program made it itself
+    size_t keepers;            // readings of the data in every run
+    size_t spenders;           // readings that end with prepare, of steps not yet prepared
+} oq_held;
+
 struct oq_program {
     oq_mem *mem;
     oq_graph *graph;
     oq_arena arena;
     oq_plan **plans; // by index; the main graph's is the first
     size_t plan_count, plan_capacity;
-    oq_value *constants;
+    oq_held *constants;
     size_t constant_count, constant_capacity;
     oq_map constant_places; // address of the oq_constant as text -> place
     size_t step_total;      // of all plans, bounded: functions that call functions multiply
@@ -88,8 +97,13 @@ oq_status oq_plan_new(oq_program *program, oq_graph *graph, const oq_program_opt
 oq_status oq_node_bind(oq_arena *arena, const oq_node *node, const oq_binding *binding, const oq_node **out,
                        oq_error *err);
 
+// A place for a constant of the graph, loaded later; the same for the same constant.
+oq_status oq_program_constant(oq_program *program, const oq_constant *constant, oq_place *out, oq_error *err);
 // Keeps a tensor (its reference is taken over) as a constant of the program.
 oq_status oq_program_keep(oq_program *program, oq_tensor tensor, oq_place *out, oq_error *err);
+// Loads the constants and prepares all steps, one after the other, so that beside the packed weights only one
+// weight is in memory as it came.
+oq_status oq_program_prepare(oq_program *program, oq_error *err);
 
 // Runs one plan in a worker: what run_graph and a function call do. Outputs get references.
 oq_status oq_worker_run_plan(oq_worker *worker, const oq_plan *plan, const oq_value *const *inputs,
@@ -97,7 +111,7 @@ oq_status oq_worker_run_plan(oq_worker *worker, const oq_plan *plan, const oq_va
                              oq_error *err);
 // Puts "node 'x' (Op): " before the sentence of an error.
 void oq_error_name_node(oq_error *err, const oq_node *node);
-// Lets a step with a prepare function see its constant inputs.
-oq_status oq_step_prepare(oq_worker *worker, oq_program *program, oq_step *step, oq_error *err);
+// Calls a step's prepare function with its constant inputs.
+oq_status oq_step_prepare(oq_worker *worker, oq_step *step, oq_error *err);
 
 #endif

@@ -73,7 +73,7 @@ static oq_status frame_of(oq_worker *worker, const oq_plan *plan, frame **out, o
 // The value at a place, or NULL when it is left out.
 static const oq_value *at(const oq_program *program, const frame *f, oq_place place) {
     if (place == OQ_NONE) return NULL;
-    if (oq_place_is_constant(place)) return &program->constants[oq_place_index(place)];
+    if (oq_place_is_constant(place)) return &program->constants[oq_place_index(place)].value;
     return f->slots[place].kind == OQ_VALUE_NONE ? NULL : &f->slots[place];
 }
 
@@ -237,16 +237,14 @@ oq_status oq_worker_run(oq_worker *worker, const oq_value *inputs, oq_value *out
     return oq_worker_run_plan(worker, plan, worker->given, plan->input_count, NULL, outputs, err);
 }
 
-oq_status oq_step_prepare(oq_worker *worker, oq_program *program, oq_step *step, oq_error *err) {
-    if (!step->version || !step->version->prepare) return ONNXQ_OK;
+oq_status oq_step_prepare(oq_worker *worker, oq_step *step, oq_error *err) {
     const size_t readings = step->input_count + step->capture_count;
     const oq_scratch_mark mark = oq_scratch_here(&worker->scratch);
     frame f = {.in = oq_scratch_take(&worker->scratch, (readings + 1) * sizeof *f.in, err),
                .out = oq_scratch_take(&worker->scratch, (step->output_count + 1) * sizeof *f.out, err)};
     oq_status status = f.in && f.out ? ONNXQ_OK : ONNXQ_NO_MEMORY;
     for (size_t i = 0; status == ONNXQ_OK && i < readings; i++)
-        f.in[i] = oq_place_is_constant(step->inputs[i]) ? &program->constants[oq_place_index(step->inputs[i])]
-                                                        : NULL;
+        f.in[i] = oq_place_is_constant(step->inputs[i]) ? at(worker->program, NULL, step->inputs[i]) : NULL;
     if (status == ONNXQ_OK) {
         call c;
         oq_run_context context = context_of(worker, step, &f, &c);

@@ -59,6 +59,34 @@ START_TEST(ragged_samples_do_not_pile_up) {
 }
 END_TEST
 
+// Packed weights replace the weight, unless somebody else reads it too.
+START_TEST(weights_are_in_memory_once) {
+    for (int shared = 0; shared < 2; shared++) {
+        test_net net;
+        test_net_init(&net, 21);
+        oq_error err = {0};
+        const oq_shape square = OQ_SHAPE(512, 512);
+        const oq_value_id x = test_net_input(&net, "x", ONNXQ_FLOAT, OQ_SHAPE(1, 512));
+        const oq_value_id w = test_net_constant(&net, "w", test_net_random(&net, square, 1));
+        const oq_value_id y = test_net_node(&net, "MatMul", "y", x, w, OQ_NONE);
+        test_net_output(&net, shared ? test_net_node(&net, "Add", "z", y, w, OQ_NONE) : y);
+        oq_tensor given = test_net_random(&net, OQ_SHAPE(1, 512), 2),
+                  before = test_net_run(&net, NULL, &given);
+        oq_program *program;
+        CK_OK(oq_program_new(net.graph, NULL, &program, &err), &err);
+        // The model itself holds the weight; only the program's reference can be seen here.
+        oq_tensor weight;
+        CK_OK(oq_constant_load(&net.mem, oq_graph_value(net.graph, w)->initializer, &weight, &err), &err);
+        ck_assert_int_eq(atomic_load(&weight.buffer->references), shared ? 3 : 2);
+        oq_tensor_release(&weight);
+        oq_program_free(program);
+        oq_tensor_release(&given);
+        oq_tensor_release(&before);
+        test_net_release(&net);
+    }
+}
+END_TEST
+
 typedef struct seen {
     size_t count;
     oq_value values[64];
@@ -310,6 +338,7 @@ int main(void) {
     TCase *tcase = tcase_create("executor");
     tcase_add_test(tcase, a_long_chain_needs_few_buffers);
     tcase_add_test(tcase, ragged_samples_do_not_pile_up);
+    tcase_add_test(tcase, weights_are_in_memory_once);
     tcase_add_test(tcase, an_observer_sees_all_and_changes_nothing);
     tcase_add_test(tcase, outputs_of_every_kind);
     tcase_add_test(tcase, a_part_equals_the_whole);

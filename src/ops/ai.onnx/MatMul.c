@@ -66,7 +66,8 @@ static oq_status run(oq_run_context *context, oq_error *err) {
 static uint64_t macs(const oq_graph *graph, const oq_node *node) { return oq_matmul_macs(graph, node, 0); }
 
 #define WIDE (OQ_T(UINT32) | OQ_T(UINT64) | OQ_T(INT32) | OQ_T(INT64))
-#define RUNS .infer = infer, .run = run, .prepare = prepare, .release = oq_packed_free, .macs = macs
+#define RUNS                                                                                                 \
+    .infer = infer, .run = run, .prepare = prepare, .release = oq_packed_free, .spent = 1U << 1, .macs = macs
 static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {0}};
 static const oq_type_set types_9[] = {{"T", OQ_T_FLOATS3 | WIDE}, {0}};
 static const oq_type_set types_13[] = {{"T", OQ_T_FLOATS4 | WIDE}, {0}};

@@ -36,6 +36,7 @@ static const oq_op_version versions[] = {
      .run = run,
      .prepare = prepare,
      .release = oq_packed_free,
+     .spent = 1U << B,
      .macs = macs},
 };
 OQ_ONNX_OP(MatMulInteger, versions);

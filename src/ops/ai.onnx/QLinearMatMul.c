@@ -97,8 +97,9 @@ static oq_status run(oq_run_context *context, oq_error *err) {
 
 static uint64_t macs(const oq_graph *graph, const oq_node *node) { return oq_matmul_macs(graph, node, A); }
 
-#define T8   (OQ_T(INT8) | OQ_T(UINT8))
-#define RUNS .infer = infer, .run = run, .prepare = prepare, .release = oq_packed_free, .macs = macs
+#define T8 (OQ_T(INT8) | OQ_T(UINT8))
+#define RUNS                                                                                                 \
+    .infer = infer, .run = run, .prepare = prepare, .release = oq_packed_free, .spent = 1U << B, .macs = macs
 static const oq_type_set types_10[] = {{"T1", T8}, {"T2", T8}, {"T3", T8}, {0}};
 static const oq_type_set types_21[] = {{"TS", OQ_T_FLOAT32 | OQ_T(FLOAT16) | OQ_T(BFLOAT16)},
                                        {"T1", T8 | OQ_T_FLOAT8},
