@@ -56,7 +56,7 @@ static bool is_source(const oq_plan *plan, const bool *source, const oq_node *no
     if (value == OQ_NONE || oq_graph_constant(plan->graph, value)) return false;
     if (plan->integer[value] || source[value]) return true;
     return plan->rules[node->id]->early && oq_graph_only_consumer(plan->graph, value) &&
-           oq_value_is_float(plan->graph, value);
+           oq_value_dtype(plan->graph, value) == ONNXQ_FLOAT;
 }
 
 // The inputs of a Concat take one set of parameters when none of them loses by it: neither resolution that

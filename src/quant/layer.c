@@ -34,9 +34,9 @@ bool oq_operand_take(oq_graph *graph, const oq_node *node, size_t index, oq_oper
     return true;
 }
 
-bool oq_value_is_float(oq_graph *graph, oq_value_id value) {
+oq_dtype oq_value_dtype(oq_graph *graph, oq_value_id value) {
     const oq_constant *constant = oq_graph_constant(graph, value);
-    return (constant ? constant->dtype : oq_graph_value(graph, value)->type.dtype) == ONNXQ_FLOAT;
+    return constant ? constant->dtype : oq_graph_value(graph, value)->type.dtype;
 }
 
 // One value per channel: a single element, or all along the channel axis ([N], [1,N] behind a matrix

@@ -89,10 +89,15 @@ static oq_status add_layer(oq_plan *plan, const oq_node *node, const oq_layer *l
     return ONNXQ_OK;
 }
 
+// Operands have one type: knowing it of one is enough, as behind an operator that inference does not know.
 static const char *float_reason(const oq_plan *plan, const oq_layer *layer) {
-    for (int i = 0; i < 2; i++)
-        if (!oq_value_is_float(plan->graph, layer->operand[i].value)) return "its operands are not float32";
-    return NULL;
+    bool known = false;
+    for (int i = 0; i < 2; i++) {
+        const oq_dtype dtype = oq_value_dtype(plan->graph, layer->operand[i].value);
+        if (dtype != ONNXQ_FLOAT && dtype != ONNXQ_UNDEFINED) return "its operands are not float32";
+        known |= dtype == ONNXQ_FLOAT;
+    }
+    return known ? NULL : "the type of its operands is not known";
 }
 
 static oq_status consider_compute(oq_plan *plan, const oq_node *node, const oq_rule *rule, oq_error *err) {

@@ -79,7 +79,7 @@ bool oq_operand_take(oq_graph *graph, const oq_node *node, size_t index, oq_oper
 // when it is not of that form.
 oq_status oq_layer_take_bias(oq_graph *graph, oq_arena *arena, oq_layer *layer, int64_t channels,
                              oq_error *err);
-// True when inference or the constants say that the value is float32.
-bool oq_value_is_float(oq_graph *graph, oq_value_id value);
+// The element type of a value as far as inference or its constant tell, or UNDEFINED.
+oq_dtype oq_value_dtype(oq_graph *graph, oq_value_id value);
 
 #endif
