@@ -8,6 +8,6 @@ float oq_logf(float x);          // within 1 ulp; log(0) = -inf, negative NaN
 float oq_powf(float x, float y); // within 2 ulp, IEEE special cases of pow
 float oq_tanhf(float x);         // within 2 ulp
 float oq_erff(float x);          // within 2 ulp
-float oq_sigmoidf(float x);      // 1 / (1 + exp(-x)), within 2 ulp, no overflow
+float oq_sigmoidf(float x);      // 1 / (1 + exp(-x)), within 2.5 ulp, no overflow
 
 #endif
