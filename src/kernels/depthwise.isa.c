@@ -1,5 +1,6 @@
 // Depthwise convolution: each plane in tiles whose padded input is copied into a patch, split by column
-// phase, so that the sums run over neighbouring units without a test for borders.
+// phase, so that the sums run over neighbouring units without a test for borders. Lanes beyond a row's end
+// sum what the patch happens to hold there and are not stored.
 #include "kernels/geometry.h"
 
 #define AT_ONCE 4 // vectors of outputs that are summed together, to hide the latency of the adder
@@ -15,36 +16,83 @@ typedef struct plane {
     int32_t patch[OQ_PATCH_UNITS] __attribute__((aligned(64)));
 } plane;
 
-// Number of the input at (y, x) with the zero point taken off; 0 outside.
-static int32_t number_at(const plane *p, int64_t y, int64_t x) {
-    if (y < 0 || y >= p->g.in[1] || x < 0 || x >= p->g.in[2]) return 0;
-    const oq_conv_8 *c = p->call->integers;
-    const uint8_t byte = p->x[y * p->g.in[2] + x];
-    return oq_number_8(byte, c->x_signed) - c->x_zero;
-}
-
 static int32_t pair(int32_t low, int32_t high) {
     return (int32_t)(((uint32_t)low & 0xffff) | (uint32_t)high << 16);
+}
+
+// `count` numbers of one input row with the zero point taken off; a row outside (NULL) counts as zero.
+OQ_INLINE vi numbers(const uint8_t *row, size_t at, size_t count, bool is_signed, vi zero) {
+    if (!row) return vi_set1(0);
+    uint8_t bytes[OQ_W];
+    const uint8_t *from = row + at;
+    if (count < OQ_W) from = memcpy(bytes, from, count);
+    return vi_sub(is_signed ? vi_load_i8(from) : vi_load_u8(from), zero);
+}
+
+// The units of `count` columns from two input rows (the one, and the one a dilation below it).
+static void pair_rows(const plane *p, const uint8_t *upper, const uint8_t *lower, size_t count, int32_t *to) {
+    const oq_conv_8 *c = p->call->integers;
+    const vi zero = vi_set1(c->x_zero), mask = vi_set1(0xffff);
+    for (size_t i = 0; i < count; i += OQ_W) {
+        const vi low = numbers(upper, i, count - i, c->x_signed, zero);
+        const vi high = numbers(lower, i, count - i, c->x_signed, zero);
+        vi_store_up_to(to + i, vi_or(vi_and(low, mask), vi_shl(high, 16)), count - i);
+    }
+}
+
+static const uint8_t *input_row(const plane *p, int64_t y, int64_t x) {
+    if (y < 0 || y >= p->g.in[1]) return NULL;
+    return p->x + (y * p->g.in[2] + x) * (p->call->integers ? 1 : (int64_t)sizeof(float));
+}
+
+// Columns [left, left + columns) of input row y as units, zero where there is no input. `paired`: with the
+// row below.
+static void copy_row(const plane *p, int64_t y, bool paired, int64_t left, int64_t columns, int32_t *to) {
+    const int64_t width = p->g.in[2];
+    int64_t begin = left < 0 ? -left : 0, end = width - left;
+    begin = begin < columns ? begin : columns;
+    end = end < begin ? begin : end < columns ? end : columns;
+    const uint8_t *row = input_row(p, y, left + begin);
+    const uint8_t *below = paired ? input_row(p, y + p->g.dilation[1], left + begin) : NULL;
+    const size_t before = (size_t)begin, count = (size_t)(end - begin), after = (size_t)(columns - end);
+    memset(to, 0, before * sizeof *to);
+    if (p->call->integers)
+        pair_rows(p, row, below, count, to + begin);
+    else if (row)
+        memcpy(to + begin, row, count * sizeof *to);
+    else
+        memset(to + begin, 0, count * sizeof *to);
+    memset(to + end, 0, after * sizeof *to);
+}
+
+// Every `stride`-th unit of a line to each phase.
+static void split_phases(const plane *p, const int32_t *line, int64_t columns, int32_t *to) {
+    const int64_t stride = p->g.stride[2], pitch = p->phase_pitch;
+    int64_t c = 0;
+    for (; stride == 2 && c + 2 * OQ_W <= columns; c += 2 * OQ_W) {
+        const vi first = vi_load(line + c), second = vi_load(line + c + OQ_W);
+        vi_store(to + c / 2, vi_evens(first, second));
+        vi_store(to + pitch + c / 2, vi_odds(first, second));
+    }
+    for (int64_t phase = 0; phase < stride; phase++)
+        for (int64_t i = c / stride; i * stride + phase < columns; i++)
+            to[phase * pitch + i] = line[i * stride + phase];
 }
 
 // Copies what the output tile at (oy, ox) sees: `rows` patch rows of `columns` input columns.
 static void copy_patch(plane *p, int64_t oy, int64_t ox, int64_t rows, int64_t columns) {
     const oq_geometry *g = &p->g;
-    const int64_t top = oy * g->stride[1] - g->pad[1], left = ox * g->stride[2] - g->pad[2],
-                  stride = g->stride[2];
+    const int64_t top = oy * g->stride[1] - g->pad[1], left = ox * g->stride[2] - g->pad[2];
+    int32_t line[OQ_PATCH_UNITS];
     for (int64_t r = 0; r < rows; r++) {
         int32_t *to = p->patch + r * p->pitch;
-        const int64_t y = top + r;
-        for (int64_t c = 0; c < columns; c++) {
-            const int64_t x = left + c;
-            int32_t unit = 0;
-            if (p->call->integers)
-                unit = pair(number_at(p, y, x),
-                            r + g->dilation[1] < rows ? number_at(p, y + g->dilation[1], x) : 0);
-            else if (y >= 0 && y < g->in[1] && x >= 0 && x < g->in[2])
-                memcpy(&unit, p->x + (y * g->in[2] + x) * (int64_t)sizeof unit, sizeof unit);
-            to[c % stride * p->phase_pitch + c / stride] = unit;
+        const bool paired = r + g->dilation[1] < rows;
+        if (g->stride[2] == 1) {
+            copy_row(p, top + r, paired, left, columns, to);
+            continue;
         }
+        copy_row(p, top + r, paired, left, columns, line);
+        split_phases(p, line, columns, to);
     }
 }
 
@@ -123,20 +171,23 @@ static void sum_tile(const plane *p, int64_t oy, int64_t ox, int64_t rows, int64
     int32_t sums[AT_ONCE * OQ_W] __attribute__((aligned(64)));
     const int32_t *from[AT_ONCE];
     size_t at[AT_ONCE], left[AT_ONCE];
-    const int64_t per_row = (columns + OQ_W - 1) / OQ_W, all = rows * per_row;
-    for (int64_t v = 0; v < all; v += AT_ONCE) {
-        for (int64_t i = 0; i < AT_ONCE; i++) {
-            const int64_t q = v + i < all ? v + i : all - 1, row = q / per_row, column = q % per_row * OQ_W;
-            from[i] = p->patch + row * g->stride[1] * p->pitch + column;
-            at[i] = (size_t)((oy + row) * g->out[2] + ox + column);
-            left[i] = (size_t)(columns - column);
+    for (int64_t row = 0, column = 0; row < rows;) {
+        int count = 0;
+        for (; count < AT_ONCE && row < rows; count++) {
+            from[count] = p->patch + row * g->stride[1] * p->pitch + column;
+            at[count] = (size_t)((oy + row) * g->out[2] + ox + column);
+            left[count] = (size_t)(columns - column);
+            column += OQ_W;
+            if (column >= columns) column = 0, row++;
         }
-        if (p->call->integers)
+        for (int i = count; i < AT_ONCE; i++) from[i] = from[0];
+        if (p->call->integers) {
             sum_taps(p, from, sums, false);
-        else
+            for (int i = 0; i < count; i++) finish_8(p, vi_load(sums + i * OQ_W), at[i], left[i]);
+        } else {
             sum_taps(p, from, sums, true);
-        for (int64_t i = 0; i < AT_ONCE && v + i < all; i++)
-            (p->call->integers ? finish_8 : finish_f32)(p, vi_load(sums + i * OQ_W), at[i], left[i]);
+            for (int i = 0; i < count; i++) finish_f32(p, vi_load(sums + i * OQ_W), at[i], left[i]);
+        }
     }
 }
 
@@ -156,7 +207,6 @@ void OQ_FN(depthwise_plane)(const oq_conv_call *call, size_t filter) {
     int64_t rows = height;
     if (oq_patch_rows(&p.g, rows) * p.pitch > OQ_PATCH_UNITS)
         rows = (OQ_PATCH_UNITS / p.pitch - oq_patch_rows(&p.g, 1)) / p.g.stride[1] + 1;
-    memset(p.patch, 0, sizeof p.patch);
     set_taps(&p);
     for (int64_t y = 0; y < height; y += rows)
         for (int64_t x = 0; x < width; x += columns) {

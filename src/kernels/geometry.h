@@ -5,8 +5,8 @@
 #include "kernels/block.h"
 #include "kernels/table.h"
 
-#define OQ_PATCH_UNITS    12288 // of a depthwise tile's padded input: 48 KiB
-#define OQ_DEPTHWISE_TAPS 64    // kernel positions, at most
+#define OQ_PATCH_UNITS    6144 // of a depthwise tile's padded input: 24 KiB, which the first-level cache holds
+#define OQ_DEPTHWISE_TAPS 64   // kernel positions, at most
 
 typedef struct oq_geometry {
     int64_t in[3], out[3], kernel[3], stride[3], dilation[3], pad[3]; // missing leading dimensions are 1

@@ -69,6 +69,15 @@ OQ_INLINE vi vi_and(vi a, vi b) { return _mm256_and_si256(a, b); }
 OQ_INLINE vi vi_or(vi a, vi b) { return _mm256_or_si256(a, b); }
 OQ_INLINE vi vi_shl(vi a, int n) { return _mm256_slli_epi32(a, n); }
 OQ_INLINE vi vi_sra(vi a, int n) { return _mm256_srai_epi32(a, n); }
+// Shuffles work in 128-bit halves, so the quarters of the result are put in order.
+OQ_INLINE vi vi_evens(vi a, vi b) {
+    const __m256 both = _mm256_shuffle_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), 0x88);
+    return _mm256_permute4x64_epi64(_mm256_castps_si256(both), 0xd8);
+}
+OQ_INLINE vi vi_odds(vi a, vi b) {
+    const __m256 both = _mm256_shuffle_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), 0xdd);
+    return _mm256_permute4x64_epi64(_mm256_castps_si256(both), 0xd8);
+}
 
 OQ_INLINE vm vm_and(vm a, vm b) { return _mm256_and_ps(a, b); }
 OQ_INLINE vm vm_or(vm a, vm b) { return _mm256_or_ps(a, b); }

@@ -49,6 +49,14 @@ OQ_INLINE vi vi_and(vi a, vi b) { return _mm512_and_si512(a, b); }
 OQ_INLINE vi vi_or(vi a, vi b) { return _mm512_or_si512(a, b); }
 OQ_INLINE vi vi_shl(vi a, int n) { return _mm512_slli_epi32(a, (unsigned)n); }
 OQ_INLINE vi vi_sra(vi a, int n) { return _mm512_srai_epi32(a, (unsigned)n); }
+OQ_INLINE vi vi_evens(vi a, vi b) {
+    const vi places = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    return _mm512_permutex2var_epi32(a, places, b);
+}
+OQ_INLINE vi vi_odds(vi a, vi b) {
+    const vi places = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    return _mm512_permutex2var_epi32(a, places, b);
+}
 
 OQ_INLINE vm vm_and(vm a, vm b) { return (vm)(a & b); }
 OQ_INLINE vm vm_or(vm a, vm b) { return (vm)(a | b); }

@@ -75,6 +75,9 @@ OQ_INLINE vi vi_and(vi a, vi b) { OQ_LANES(vi, a.v[l] & b.v[l]); }
 OQ_INLINE vi vi_or(vi a, vi b) { OQ_LANES(vi, a.v[l] | b.v[l]); }
 OQ_INLINE vi vi_shl(vi a, int n) { OQ_LANES(vi, (int32_t)((uint32_t)a.v[l] << n)); }
 OQ_INLINE vi vi_sra(vi a, int n) { OQ_LANES(vi, a.v[l] >> n); }
+// Of the 2 * OQ_W numbers a, b: those at even places, those at odd ones.
+OQ_INLINE vi vi_evens(vi a, vi b) { OQ_LANES(vi, l < OQ_W / 2 ? a.v[2 * l] : b.v[2 * l - OQ_W]); }
+OQ_INLINE vi vi_odds(vi a, vi b) { OQ_LANES(vi, l < OQ_W / 2 ? a.v[2 * l + 1] : b.v[2 * l + 1 - OQ_W]); }
 
 OQ_INLINE vm vm_and(vm a, vm b) { OQ_LANES(vm, a.v[l] && b.v[l]); }
 OQ_INLINE vm vm_or(vm a, vm b) { OQ_LANES(vm, a.v[l] || b.v[l]); }

@@ -108,6 +108,15 @@ EMULATED __m512i _mm512_and_si512(__m512i a, __m512i b) { EACH_I(a.i[l] & b.i[l]
 EMULATED __m512i _mm512_or_si512(__m512i a, __m512i b) { EACH_I(a.i[l] | b.i[l]); }
 EMULATED __m512i _mm512_slli_epi32(__m512i a, unsigned n) { EACH_I((int32_t)((uint32_t)a.i[l] << n)); }
 EMULATED __m512i _mm512_srai_epi32(__m512i a, unsigned n) { EACH_I(a.i[l] >> n); }
+EMULATED __m512i _mm512_setr_epi32(int32_t a, int32_t b, int32_t c, int32_t d, int32_t e, int32_t f,
+                                   int32_t g, int32_t h, int32_t i, int32_t j, int32_t k, int32_t l,
+                                   int32_t m, int32_t n, int32_t o, int32_t p) {
+    const __m512i r = {{a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p}};
+    return r;
+}
+EMULATED __m512i _mm512_permutex2var_epi32(__m512i a, __m512i places, __m512i b) {
+    EACH_I(places.i[l] & 16 ? b.i[places.i[l] & 15] : a.i[places.i[l] & 15]);
+}
 
 EMULATED __m512d _mm512_setzero_pd(void) { EACH_D(0.0); }
 EMULATED __m256 _mm512_castps512_ps256(__m512 a) { EACH(__m256, f, 8, a.f[l]); }
