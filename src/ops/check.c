@@ -234,8 +234,8 @@ static oq_status check_nodes(oq_graph *graph, bool strict, int depth, oq_error *
         checker c = {.graph = graph, .node = node, .err = err};
         const oq_status status = check_node(&c, strict);
         if (status != ONNXQ_OK) {
-            char label[256];
-            oq_node_label(node, label, sizeof label);
+            char buffer[256];
+            const char *label = oq_node_label(node, buffer, sizeof buffer);
             oq_error_prefix(err, "node '%s' (%s): ", label, node->op_type);
             oq_error_at_node(err, label, node->op_type);
             return status;

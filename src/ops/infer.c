@@ -292,8 +292,8 @@ static oq_status infer_scope(scope *s, oq_error *err) {
         const oq_node *node = oq_graph_node(s->graph, order[i]);
         status = infer_node(s, node, err);
         if (status == ONNXQ_OK) continue;
-        char label[256];
-        oq_node_label(node, label, sizeof label);
+        char buffer[256];
+        const char *label = oq_node_label(node, buffer, sizeof buffer);
         if (!err || !*err->node) oq_error_prefix(err, "node '%s' (%s): ", label, node->op_type);
         oq_error_at_node(err, label, node->op_type);
     }
