@@ -95,6 +95,8 @@ START_TEST(passthrough_stays_in_integers) {
         "const s int64[8] 0 0 1 1 0 0 1 1\np = Pad(h, s)\n",
         "const s int64[8] 0 0 1 1 0 0 1 1\nconst z float32[] 0\np = Pad(h, s, z)\n",
         "const s int64[8] 0 0 1 1 0 0 1 1\np = Pad(h, s) mode=\"reflect\"\n",
+        "p = DepthToSpace(h) blocksize=2\n",
+        "p = SpaceToDepth(h) blocksize=2\n",
         "p, q = Split(h) axis=1\n",
         "p = Concat(h, h) axis=1\n",
     };
