@@ -40,3 +40,21 @@ oq_status oq_concat(oq_run_context *context, size_t out, const oq_tensor *const 
     }
     return oq_mover_close(&m, err);
 }
+
+oq_status oq_stack(oq_run_context *context, size_t out, const oq_tensor *const *parts, size_t count, int axis,
+                   oq_error *err) {
+    oq_tensor *thick = oq_scratch(context, count * sizeof *thick, err);
+    const oq_tensor **pointers = oq_scratch(context, count * sizeof *pointers, err);
+    if (!thick || !pointers) return ONNXQ_NO_MEMORY;
+    for (size_t i = 0; i < count; ++i) {
+        thick[i] = *parts[i];
+        oq_shape *shape = &thick[i].shape;
+        if (shape->rank == OQ_MAX_RANK)
+            return oq_fail(err, ONNXQ_UNSUPPORTED, "tensors of rank %d cannot be stacked", shape->rank);
+        for (int d = shape->rank; d > axis; --d) shape->dim[d] = shape->dim[d - 1];
+        shape->dim[axis] = 1;
+        ++shape->rank;
+        pointers[i] = &thick[i];
+    }
+    return oq_concat(context, out, pointers, count, axis, err);
+}

@@ -7,5 +7,8 @@
 // Output `out` = the parts behind each other along `axis`; other sizes must agree.
 oq_status oq_concat(oq_run_context *context, size_t out, const oq_tensor *const *parts, size_t count,
                     int axis, oq_error *err);
+// Output `out` = the parts, all of one shape, along a new `axis`.
+oq_status oq_stack(oq_run_context *context, size_t out, const oq_tensor *const *parts, size_t count, int axis,
+                   oq_error *err);
 
 #endif
