@@ -15,7 +15,13 @@ enum {
     MODEL_IR = 1,
     MODEL_GRAPH = 7,
     MODEL_IMPORT = 8,
+    MODEL_TRAINING = 20,
     MODEL_FUNCTION = 25,
+    FUNCTION_NAME = 1,
+    FUNCTION_INPUT = 4,
+    FUNCTION_OUTPUT = 5,
+    FUNCTION_NODE = 7,
+    FUNCTION_DOMAIN = 10,
     IMPORT_VERSION = 2,
     GRAPH_NODE = 1,
     GRAPH_NAME = 2,
@@ -64,5 +70,9 @@ void wire_node(oq_text *graph, const char *op, const char *input, const char *ou
 void wire_tensor(oq_text *tensor, const char *name, int dtype, const int64_t *dims, size_t rank);
 // One entry of external_data.
 void wire_entry(oq_text *tensor, const char *key, const char *value);
+
+// A model that has some of everything: a body with a capture, constants of several forms, a
+// function, unknown fields.
+void wire_rich_model(oq_text *into);
 
 #endif
