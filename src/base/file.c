@@ -86,6 +86,8 @@ void oq_file_release(oq_file *file) {
 
 const char *oq_file_path(const oq_file *file) { return file->path; }
 
+oq_mem *oq_file_mem(const oq_file *file) { return file->mem; }
+
 uint64_t oq_file_size(const oq_file *file) { return file->size; }
 
 static oq_status too_short(const oq_file *file, uint64_t offset, size_t count, oq_error *err) {

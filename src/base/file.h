@@ -15,6 +15,7 @@ oq_status oq_file_of_bytes(oq_mem *mem, const char *name, const uint8_t *bytes, 
 oq_file *oq_file_retain(oq_file *file);
 void oq_file_release(oq_file *file); // NULL is allowed
 const char *oq_file_path(const oq_file *file);
+oq_mem *oq_file_mem(const oq_file *file);   // that it was opened with
 uint64_t oq_file_size(const oq_file *file); // bytes, when it was opened
 // Reads exactly `count` bytes; a file that ends earlier (shrunk meanwhile) is an error that names path and
 // offset.

@@ -7,15 +7,23 @@
 
 typedef struct oq_dataset oq_dataset;
 
-// Opens sources for the inputs of `graph`: FILE.npz (axis 0 = samples), FILE.npy (model with one input),
-// NAME=FILE.npy, a folder of .npz (one sample each), of .npy (one-input model), or of test_data_set_* / one
-// such folder. Several sources are joined by NAME= or appended. A model whose input has a fixed first
-// dimension N takes N consecutive samples at once. Missing or unknown names, wrong dtypes and ranks are
-// errors that say what the model wants. Arrays stay on disk until asked for.
+// Opens sources for the inputs of `graph` (those without initializer):
+//   FILE.npz       arrays named after the inputs; sample i is array[i:i+1] of each
+//   FILE.npy       the same for a model with one input
+//   NAME=FILE.npy  the same for input NAME; consecutive ones are joined, a repeated name begins a new group
+//   DIR            of .npz or .npy files, one sample each, in the order of their names, given whole as the
+//                  inputs; or of test_data_set_* folders, or itself such a folder (input_<k>.pb)
+// Several sources are appended. An array of one rank more than its input (a model without batch axis) gives
+// array[i]. An input whose first dimension is fixed to N takes N consecutive rows at once, the last one
+// repeated to fill up. Integers of other widths are accepted while their values fit, floats while they are
+// widened (float16 to float32), uint8 as the bits of 8-bit and narrower floats; everything else must have the
+// input's type. Missing or unknown names, wrong types, ranks and sizes are errors that say what the model
+// wants. Arrays stay on disk until asked for; the graph is not needed any more afterwards.
 oq_status oq_dataset_open(oq_mem *mem, const oq_graph *graph, const char *const *sources, size_t count,
                           oq_dataset **out, oq_error *err);
-// `samples` made-up samples from a seeded counter generator: floats normal, integers small and valid; symbols
-// become `sizes`.
+// `samples` made-up samples from a seeded counter generator: floats normal, integers and truth values 0 or 1.
+// Unknown sizes become 1 on axis 0, 64 on the last two axes of rank 4 and more, 16 elsewhere; equal names
+// become equal sizes.
 oq_status oq_dataset_synthetic(oq_mem *mem, const oq_graph *graph, size_t samples, uint64_t seed,
                                oq_dataset **out, oq_error *err);
 // test_data_set_* beside the model file, or *out = NULL when there is none.
@@ -25,6 +33,9 @@ void oq_dataset_free(oq_dataset *dataset); // NULL is allowed
 
 size_t oq_dataset_count(const oq_dataset *dataset); // runs (groups of N for a fixed batch)
 bool oq_dataset_is_synthetic(const oq_dataset *dataset);
+// One sentence that the user should see ("calib.npz: 'labels' is no input of the model and is not used"), or
+// NULL.
+const char *oq_dataset_note(const oq_dataset *dataset);
 // How many of the rows of run `index` are real samples and not repetitions that fill a fixed batch, and of
 // how many rows.
 void oq_dataset_rows(const oq_dataset *dataset, size_t index, size_t *real, size_t *rows);
@@ -32,7 +43,9 @@ void oq_dataset_rows(const oq_dataset *dataset, size_t index, size_t *real, size
 // gives back. Thread-safe. "calib.npz sample 17" style names are in errors.
 oq_status oq_dataset_get(const oq_dataset *dataset, size_t index, oq_value *inputs, oq_error *err);
 const char *oq_dataset_label(const oq_dataset *dataset, size_t index, char *buffer, size_t size);
-// Hash of names, shapes and bytes of all samples; the same for the same data in another container.
+// Hash of names, types, shapes and bytes of all samples (fillers excluded): the sums modulo 2^64 of the high
+// and the low words of the samples' hashes. So it is the same for the same data in another container, order
+// or batch, and parts add up to the whole (oq_stats_merge).
 oq_status oq_dataset_hash(const oq_dataset *dataset, oq_hash *out, oq_error *err);
 
 // .npz archives, also used for outputs.

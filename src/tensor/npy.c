@@ -213,21 +213,25 @@ static void from_fortran(const uint8_t *source, uint8_t *target, const oq_shape 
     }
 }
 
+void oq_npy_finish(const oq_npy_header *header, uint8_t *elements, size_t count) {
+    // The two parts of a complex number are swapped each for itself.
+    const bool is_complex = header->dtype == ONNXQ_COMPLEX64 || header->dtype == ONNXQ_COMPLEX128;
+    const size_t parts = is_complex ? 2 : 1;
+    if (header->swapped) swap_bytes(elements, count * parts, oq_dtype_bytes(header->dtype) / parts);
+    // Bytes that are no truth values would break what kernels take for granted.
+    if (header->dtype == ONNXQ_BOOL)
+        for (size_t i = 0; i < count; i++) elements[i] = elements[i] != 0;
+}
+
 void oq_npy_decode(const oq_npy_header *header, const uint8_t *bytes, uint8_t *into) {
     const size_t element = oq_dtype_bytes(header->dtype);
     const size_t count = (size_t)oq_shape_count(&header->shape);
     if (!count) return;
     if (header->fortran && header->shape.rank > 1)
         from_fortran(bytes, into, &header->shape, element);
-    else
+    else if (into != bytes)
         memcpy(into, bytes, count * element);
-    // The two parts of a complex number are swapped each for itself.
-    const bool is_complex = header->dtype == ONNXQ_COMPLEX64 || header->dtype == ONNXQ_COMPLEX128;
-    const size_t parts = is_complex ? 2 : 1;
-    if (header->swapped) swap_bytes(into, count * parts, element / parts);
-    // Bytes that are no truth values would break what kernels take for granted.
-    if (header->dtype == ONNXQ_BOOL)
-        for (size_t i = 0; i < count; i++) into[i] = into[i] != 0;
+    oq_npy_finish(header, into, count);
 }
 
 oq_status oq_npy_parse(oq_mem *mem, const uint8_t *bytes, size_t count, const char *name, oq_tensor *out,
