@@ -104,6 +104,7 @@ static oq_status infer_body(oq_infer_context *context, oq_graph *body, const oq_
     }
     for (size_t c = 0; c < body->capture_count && c < context->node->capture_count && status == ONNXQ_OK;
          ++c) {
+        if (body->captures[c] == OQ_NONE) continue; // another body of the node uses it
         oq_gvalue *value = oq_graph_value(body, body->captures[c]);
         const oq_gvalue *from = oq_graph_value(outer->graph, context->node->captures[c]);
         status = oq_type_merge(&value->type, &from->type, value->name, err);

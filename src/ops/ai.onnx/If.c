@@ -18,14 +18,27 @@ static oq_status run(oq_run_context *context, oq_error *err) {
     return status;
 }
 
+// A branch may not fit at all when it is the one that will never run (Split of another rank's sizes), so a
+// contradiction inside it only means that it says nothing.
+static oq_status infer_branch(oq_infer_context *context, oq_graph *branch, bool *useful, oq_error *err) {
+    oq_error inside = {0};
+    const oq_status status = context->infer_graph(context, branch, NULL, 0, &inside);
+    *useful = status == ONNXQ_OK;
+    if (status == ONNXQ_OK || status == ONNXQ_BAD_MODEL) return ONNXQ_OK;
+    if (err) *err = inside;
+    return status;
+}
+
 static oq_status infer(oq_infer_context *context, oq_error *err) {
     oq_graph *branches[2];
+    bool useful[2];
     OQ_TRY(oq_body_of(context->node, "then_branch", &branches[0], err));
     OQ_TRY(oq_body_of(context->node, "else_branch", &branches[1], err));
-    for (int b = 0; b < 2; ++b) OQ_TRY(context->infer_graph(context, branches[b], NULL, 0, err));
+    for (int b = 0; b < 2; ++b) OQ_TRY(infer_branch(context, branches[b], &useful[b], err));
+    if (!useful[0] && !useful[1]) return context->infer_graph(context, branches[0], NULL, 0, err);
     for (size_t o = 0; o < context->output_count; ++o) {
-        oq_type type = oq_body_output_type(branches[0], o);
-        const oq_type other = oq_body_output_type(branches[1], o);
+        oq_type type = oq_body_output_type(branches[useful[0] ? 0 : 1], o);
+        const oq_type other = oq_body_output_type(branches[useful[1] ? 1 : 0], o);
         // A value in one branch and an optional of it in the other are told apart when they run.
         if (type.kind != other.kind && type.kind != OQ_TYPE_UNKNOWN && other.kind != OQ_TYPE_UNKNOWN)
             continue;

@@ -116,8 +116,10 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
     for (size_t o = 0; o < context->output_count; ++o) {
         oq_type type = oq_body_output_type(body, 1 + o);
         if (o < carried && context->in[2 + o]) {
-            // No iteration at all gives the initial value back.
-            OQ_TRY(oq_infer_union(context, &type, context->in[2 + o], err));
+            // No iteration at all gives the initial value back; an optional may start what goes on as its
+            // content.
+            if (context->in[2 + o]->kind == type.kind)
+                OQ_TRY(oq_infer_union(context, &type, context->in[2 + o], err));
         } else if (o >= carried && type.kind == OQ_TYPE_TENSOR && type.rank >= 0 && type.rank < OQ_MAX_RANK) {
             for (int d = type.rank++; d > 0; --d) type.dim[d] = type.dim[d - 1];
             type.dim[0] = OQ_DIM_ANONYMOUS;
