@@ -16,7 +16,7 @@ typedef struct oq_conv_shape {
         pad[OQ_CONV_MAX_SPATIAL]; // pad: at the begin
 } oq_conv_shape;
 
-// Packed weights depend on groups, channels, filters and kernel only, not on the image's size.
+// Packed weights depend on groups, channels, filters, kernel, stride and dilation, not on the image's size.
 size_t oq_conv_f32_packed_bytes(const oq_conv_shape *s); // SIZE_MAX on overflow
 void oq_conv_f32_pack(const oq_conv_shape *s, const float *w, void *packed);
 // y = conv(x, w) + bias, one image; bias [M] or NULL; `low`/`high` clamp when epilogue says so. Needs no

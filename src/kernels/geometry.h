@@ -12,11 +12,13 @@ typedef struct oq_geometry {
     int64_t in[3], out[3], kernel[3], stride[3], dilation[3], pad[3]; // missing leading dimensions are 1
     size_t taps, depth;                                               // kernel positions; k of one group
     size_t pixels_in, pixels_out, group_channels, group_filters;
+    int spatial;
 } oq_geometry;
 
 OQ_INLINE oq_geometry oq_geometry_of(const oq_conv_shape *s) {
     oq_geometry g = {
         .in = {1, 1, 1}, .out = {1, 1, 1}, .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}};
+    g.spatial = s->spatial;
     g.taps = g.pixels_in = g.pixels_out = 1;
     for (int d = 0; d < s->spatial; d++) {
         const int to = 3 - s->spatial + d;
@@ -45,12 +47,11 @@ OQ_INLINE int64_t oq_patch_rows(const oq_geometry *g, int64_t rows) {
     return (rows - 1) * g->stride[1] + (g->kernel[1] - 1) * g->dilation[1] + 1;
 }
 
-// One channel per group, at most two dimensions, and a patch for one vector of outputs fits.
+// One channel per group, at most two dimensions, and a patch for one vector of outputs fits. The image's size
+// has no say: weights are packed before it is known.
 OQ_INLINE bool oq_is_depthwise(const oq_geometry *g) {
     const int64_t limit = OQ_PATCH_UNITS;
-    if (g->group_channels != 1 || g->kernel[0] != 1 || g->in[0] != 1 || g->out[0] != 1 ||
-        g->taps > OQ_DEPTHWISE_TAPS)
-        return false;
+    if (g->group_channels != 1 || g->spatial > 2 || g->taps > OQ_DEPTHWISE_TAPS) return false;
     if (g->stride[2] > limit || g->dilation[2] > limit || g->stride[1] > limit || g->dilation[1] > limit)
         return false;
     return oq_patch_rows(g, 1) * g->stride[2] * oq_phase_pitch(g, OQ_W) <= limit;

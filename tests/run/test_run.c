@@ -194,6 +194,52 @@ START_TEST(a_part_equals_the_whole) {
 }
 END_TEST
 
+// Many samples at once: one worker a thread, one program.
+typedef struct crowd {
+    oq_worker *workers[4];
+    oq_value inputs[24], outputs[24];
+} crowd;
+
+static oq_status run_one(void *self, size_t index, size_t worker, oq_error *err) {
+    crowd *c = self;
+    return oq_worker_run(c->workers[worker], &c->inputs[index], &c->outputs[index], NULL, NULL, err);
+}
+
+START_TEST(threads_change_no_bit) {
+    test_net net;
+    test_net_init(&net, 21);
+    const oq_value_id x = test_net_input(&net, "x", ONNXQ_FLOAT, OQ_SHAPE(-1, 96));
+    const oq_value_id w = test_net_constant(&net, "w", test_net_random(&net, OQ_SHAPE(96, 80), 1));
+    const oq_value_id y = test_net_node(&net, "MatMul", "y", x, w, OQ_NONE);
+    test_net_output(&net, test_net_node(&net, "Softmax", "z", y, OQ_NONE, OQ_NONE));
+    oq_error err = {0};
+    oq_program *program;
+    oq_pool *pool;
+    crowd c = {.workers = {NULL}};
+    CK_OK(oq_program_new(net.graph, NULL, &program, &err), &err);
+    CK_OK(oq_pool_new(&net.mem, 4, &pool, &err), &err);
+    for (size_t i = 0; i < 4; i++) CK_OK(oq_worker_new(program, &c.workers[i], &err), &err);
+    for (size_t i = 0; i < 24; i++)
+        c.inputs[i] = oq_value_of_tensor(test_net_random(&net, OQ_SHAPE((int64_t)i * 5 + 1, 96), i));
+    CK_OK(oq_pool_run(pool, 24, run_one, &c, &err), &err);
+    for (size_t i = 0; i < 24; i++) {
+        oq_value alone, inside;
+        CK_OK(oq_worker_run(c.workers[0], &c.inputs[i], &alone, NULL, NULL, &err), &err);
+        CK_OK(oq_worker_run(c.workers[1], &c.inputs[i], &inside, NULL, pool, &err), &err);
+        ck_assert(oq_tensor_equal(&alone.tensor, &c.outputs[i].tensor));
+        ck_assert(oq_tensor_equal(&alone.tensor, &inside.tensor));
+        oq_value_release(&alone);
+        oq_value_release(&inside);
+        oq_value_release(&c.inputs[i]);
+        oq_value_release(&c.outputs[i]);
+    }
+    for (size_t i = 0; i < 4; i++) oq_worker_free(c.workers[i]);
+    oq_pool_free(pool);
+    oq_program_free(program);
+    test_net_release(&net);
+}
+END_TEST
+
 START_TEST(errors_name_the_place_and_leave_the_worker_usable) {
     test_net net;
     test_net_init(&net, 21);
@@ -281,54 +327,114 @@ START_TEST(kernels_never_see_what_their_signature_forbids) {
 }
 END_TEST
 
-// A local function Twice(x) {k} = LeakyRelu(LeakyRelu(x) {alpha = k}) {alpha = k}; k has a default.
+// An empty function `name` of the domain "own" with one input and one output, at opset 16.
+static oq_function *add_function(test_net *net, const char *name) {
+    oq_error err = {0};
+    oq_model *model = net->model;
+    oq_function *f = oq_arena_calloc(&model->arena, 1, sizeof *f, &err);
+    oq_import *imports = oq_arena_calloc(&model->arena, 2, sizeof *imports, &err);
+    ck_assert(f && imports);
+    imports[0] = (oq_import){.domain = "", .version = 16};
+    imports[1] = (oq_import){.domain = "own", .version = 1};
+    *f = (oq_function){.domain = "own", .name = name, .overload = "", .imports = imports, .import_count = 2};
+    CK_OK(oq_graph_new(model, NULL, &f->body, &err), &err);
+    CK_OK(oq_graph_add_input(f->body, test_net_value(f->body, "in"), &err), &err);
+    model->functions = f;
+    model->function_count = 1;
+    return f;
+}
+
+// A node in `graph` from `from` to a new value.
+static oq_node *add_call(oq_graph *graph, const char *op_type, const char *domain, oq_value_id from,
+                         const char *to) {
+    oq_error err = {0};
+    oq_node *node;
+    const oq_value_id out = test_net_value(graph, to);
+    CK_OK(oq_graph_add_node(graph, "", op_type, domain, &from, 1, &out, 1, &node, &err), &err);
+    return node;
+}
+
+// Twice(x) {k} = LeakyRelu(LeakyRelu(x) {alpha = k}) {alpha = k}, where k has a default.
 START_TEST(functions_hand_their_attributes_in) {
     test_net net;
     test_net_init(&net, 21);
     oq_error err = {0};
-    oq_model *model = net.model;
-    oq_function *f = oq_arena_calloc(&model->arena, 1, sizeof *f, &err);
-    oq_import *import = oq_arena_calloc(&model->arena, 1, sizeof *import, &err);
-    oq_attr *defaults = oq_arena_calloc(&model->arena, 1, sizeof *defaults, &err);
-    *import = (oq_import){.domain = "", .version = 16};
-    *defaults = (oq_attr){.name = "k", .kind = OQ_ATTR_FLOAT, .count = 1, .f = 0.5F};
-    *f = (oq_function){.domain = "own",
-                       .name = "Twice",
-                       .overload = "",
-                       .imports = import,
-                       .import_count = 1,
-                       .defaults = defaults,
-                       .default_count = 1};
-    CK_OK(oq_graph_new(model, NULL, &f->body, &err), &err);
-    oq_value_id ids[3];
-    const char *const names[] = {"a", "b", "c"};
-    for (int i = 0; i < 3; i++) ids[i] = test_net_value(f->body, names[i]);
-    CK_OK(oq_graph_add_input(f->body, ids[0], &err), &err);
+    oq_function *f = add_function(&net, "Twice");
+    oq_attr k = {.name = "k", .kind = OQ_ATTR_FLOAT, .count = 1, .f = 0.5F};
+    f->defaults = &k;
+    f->default_count = 1;
+    oq_value_id value = f->body->inputs[0];
     for (int i = 0; i < 2; i++) {
-        oq_node *node;
-        CK_OK(oq_graph_add_node(f->body, "", "LeakyRelu", "", &ids[i], 1, &ids[i + 1], 1, &node, &err), &err);
+        oq_node *node = add_call(f->body, "LeakyRelu", "", value, i ? "out" : "between");
         CK_OK(oq_node_set_float(f->body, node, "alpha", 9, &err), &err);
         node->attrs[0].reference = "k";
+        value = node->outputs[0];
     }
-    CK_OK(oq_graph_add_output(f->body, ids[2], &err), &err);
-    model->functions = f;
-    model->function_count = 1;
+    CK_OK(oq_graph_add_output(f->body, value, &err), &err);
     const oq_value_id x = test_net_input(&net, "x", ONNXQ_FLOAT, OQ_SHAPE(2));
-    oq_value_id value = x;
-    for (int call = 0; call < 2; call++) {
-        const oq_value_id out = test_net_value(net.graph, call ? "second" : "first");
-        oq_node *node;
-        CK_OK(oq_graph_add_node(net.graph, "", "Twice", "own", &value, 1, &out, 1, &node, &err), &err);
-        if (call) CK_OK(oq_node_set_float(net.graph, node, "k", 0.25F, &err), &err);
-        value = out;
-    }
-    test_net_output(&net, value);
+    const oq_node *first = add_call(net.graph, "Twice", "own", x, "first");
+    oq_node *second = add_call(net.graph, "Twice", "own", first->outputs[0], "second");
+    CK_OK(oq_node_set_float(net.graph, second, "k", 0.25F, &err), &err);
+    test_net_output(&net, second->outputs[0]);
     oq_tensor given = test_tensor_f32(&net.mem, OQ_SHAPE(2), (float[]){-64, 3});
     oq_tensor out = test_net_run(&net, NULL, &given);
     ck_assert_mem_eq(out.data, ((float[]){-1, 3}), 8); // -64 / 2 / 2 / 4 / 4
     oq_tensor_release(&out);
     oq_tensor_release(&given);
-    model->function_count = 0;
+    net.model->function_count = 0;
+    test_net_release(&net);
+}
+END_TEST
+
+START_TEST(a_function_that_calls_itself_is_refused) {
+    test_net net;
+    test_net_init(&net, 21);
+    oq_error err = {0};
+    oq_function *f = add_function(&net, "Again");
+    const oq_node *one = add_call(f->body, "Again", "own", f->body->inputs[0], "one");
+    const oq_node *two = add_call(f->body, "Again", "own", one->outputs[0], "two");
+    CK_OK(oq_graph_add_output(f->body, two->outputs[0], &err), &err);
+    const oq_value_id x = test_net_input(&net, "x", ONNXQ_FLOAT, OQ_SHAPE(2));
+    test_net_output(&net, add_call(net.graph, "Again", "own", x, "y")->outputs[0]);
+    oq_program *program;
+    ck_assert_int_eq(oq_program_new(net.graph, NULL, &program, &err), ONNXQ_BAD_MODEL);
+    ck_assert_ptr_nonnull(strstr(err.message, "calls itself"));
+    net.model->function_count = 0;
+    test_net_release(&net);
+}
+END_TEST
+
+// Whichever allocation fails, the error says so and nothing leaks.
+START_TEST(memory_may_end_anywhere) {
+    test_net net;
+    test_net_init(&net, 21);
+    const oq_shape shape = OQ_SHAPE(3, 50);
+    const oq_value_id middle = chain(&net, 3, shape);
+    const oq_value_id w = test_net_constant(&net, "w", test_net_random(&net, OQ_SHAPE(50, 4), 1));
+    test_net_output(&net, test_net_node(&net, "MatMul", "y", middle, w, OQ_NONE));
+    oq_tensor x = test_net_random(&net, shape, 2);
+    const size_t before = atomic_load(&net.mem.used);
+    bool finished = false;
+    for (long long n = 1; !finished && n < 1000; n++) {
+        oq_error err = {0};
+        oq_program *program = NULL;
+        oq_worker *worker = NULL;
+        const oq_value in = {.kind = OQ_VALUE_TENSOR, .tensor = x};
+        oq_value out[2] = {0};
+        atomic_store(&net.mem.fail_after, n);
+        oq_status status = oq_program_new(net.graph, NULL, &program, &err);
+        if (status == ONNXQ_OK) status = oq_worker_new(program, &worker, &err);
+        if (status == ONNXQ_OK) status = oq_worker_run(worker, &in, out, NULL, NULL, &err);
+        finished = status == ONNXQ_OK;
+        ck_assert(finished || status == ONNXQ_NO_MEMORY);
+        atomic_store(&net.mem.fail_after, 0);
+        for (size_t k = 0; k < 2; k++) oq_value_release(&out[k]);
+        oq_worker_free(worker);
+        oq_program_free(program);
+        ck_assert_uint_eq(atomic_load(&net.mem.used), before);
+    }
+    ck_assert(finished);
+    oq_tensor_release(&x);
     test_net_release(&net);
 }
 END_TEST
@@ -342,10 +448,13 @@ int main(void) {
     tcase_add_test(tcase, an_observer_sees_all_and_changes_nothing);
     tcase_add_test(tcase, outputs_of_every_kind);
     tcase_add_test(tcase, a_part_equals_the_whole);
+    tcase_add_test(tcase, threads_change_no_bit);
     tcase_add_test(tcase, errors_name_the_place_and_leave_the_worker_usable);
     tcase_add_test(tcase, an_unknown_operator_is_named_unless_nobody_needs_it);
     tcase_add_test(tcase, kernels_never_see_what_their_signature_forbids);
     tcase_add_test(tcase, functions_hand_their_attributes_in);
+    tcase_add_test(tcase, a_function_that_calls_itself_is_refused);
+    tcase_add_test(tcase, memory_may_end_anywhere);
     suite_add_tcase(suite, tcase);
     return test_main(suite);
 }

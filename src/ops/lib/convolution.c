@@ -56,10 +56,12 @@ oq_status oq_convolution_of_weight(const oq_node *node, const oq_shape *w, oq_co
     if (!oq_mul_size((size_t)w->dim[1], out->groups, &out->channels)) {
         return oq_fail(err, ONNXQ_BAD_MODEL, "group is too large");
     }
+    oq_window window;
+    OQ_TRY(oq_window_read(node, out->spatial, &w->dim[2], &window, err));
     for (int i = 0; i < out->spatial; i++) {
-        out->kernel[i] = (size_t)w->dim[2 + i];
-        out->stride[i] = 1;
-        out->dilation[i] = 1;
+        out->kernel[i] = (size_t)window.kernel[i];
+        out->stride[i] = (size_t)window.stride[i];
+        out->dilation[i] = (size_t)window.dilation[i];
     }
     return ONNXQ_OK;
 }

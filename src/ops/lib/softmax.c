@@ -2,7 +2,6 @@
 #include "ops/lib/softmax.h"
 
 #include "kernels/rows.h"
-#include "ops/lib/axes.h"
 
 #include <math.h>
 #include <string.h>
@@ -172,20 +171,14 @@ static oq_status read_view(const oq_run_context *context, const oq_shape *shape,
     return ONNXQ_OK;
 }
 
-oq_status oq_softmax_run(oq_run_context *context, oq_softmax_kind kind, oq_error *err) {
-    const oq_tensor *x;
-    oq_tensor *y;
-    OQ_TRY(oq_need(context, 0, &x, err));
-    softmax_job job = {.kind = kind, .dtype = x->dtype, .x = x->data};
-    OQ_TRY(read_view(context, &x->shape, &job.view, err));
-    const oq_work_type work = oq_work_of(x->dtype);
-    if (work != OQ_WORK_F32 && work != OQ_WORK_F64) return oq_no_loop(context, x->dtype, err);
-    const size_t count = (size_t)oq_tensor_count(x);
-    OQ_TRY(oq_out_reuse(context, 0, 0, x->dtype, &x->shape, &y, err));
-    job.y = y->data;
-    if (!count) return ONNXQ_OK;
-    const oq_axis_view v = job.view;
-    if (x->dtype == ONNXQ_FLOAT && v.inner == 1)
+oq_status oq_softmax_apply(oq_run_context *context, oq_softmax_kind kind, oq_dtype dtype, oq_axis_view view,
+                           const void *x, void *y, oq_error *err) {
+    const oq_axis_view v = view;
+    const oq_work_type work = oq_work_of(dtype);
+    softmax_job job = {.kind = kind, .dtype = dtype, .view = v, .x = x, .y = y};
+    if (work != OQ_WORK_F32 && work != OQ_WORK_F64) return oq_no_loop(context, dtype, err);
+    if (!v.outer || !v.axis || !v.inner) return ONNXQ_OK;
+    if (dtype == ONNXQ_FLOAT && v.inner == 1)
         return oq_ranges(context->pool, v.outer, OQ_GRAIN / 8 / v.axis + 1, row_range, &job, err);
     const size_t fit = TILE / v.axis;
     job.width = oq_min_size(v.inner, fit < LEAST_WIDTH ? LEAST_WIDTH : oq_min_size(fit, OQ_BLOCK));
@@ -198,6 +191,18 @@ oq_status oq_softmax_run(oq_run_context *context, oq_softmax_kind kind, oq_error
         for (size_t from = 0; from < v.inner; from += job.width)
             run_tile(&job, outer, from, oq_min_size(job.width, v.inner - from));
     return ONNXQ_OK;
+}
+
+oq_status oq_softmax_run(oq_run_context *context, oq_softmax_kind kind, oq_error *err) {
+    const oq_tensor *x;
+    oq_tensor *y;
+    oq_axis_view view = {0};
+    OQ_TRY(oq_need(context, 0, &x, err));
+    OQ_TRY(read_view(context, &x->shape, &view, err));
+    const void *const from = x->data;
+    const oq_dtype dtype = x->dtype;
+    OQ_TRY(oq_out_reuse(context, 0, 0, dtype, &x->shape, &y, err));
+    return oq_softmax_apply(context, kind, dtype, view, from, y->data, err);
 }
 
 oq_status oq_upgrade_softmax(oq_upgrade_context *context, oq_error *err) {
