@@ -1,0 +1,169 @@
+// Laws of verification: a model equals itself, known errors give known figures, threads change nothing.
+#include "support/net.h"
+#include "verify/verify.h"
+
+#include <math.h>
+#include <string.h>
+
+// x [1, 8] -> MatMul w -> Abs (middle) -> Mul factor (y); the factor is where two models differ.
+static void make(test_net *net, float factor) {
+    test_net_init(net, 21);
+    const oq_value_id x = test_net_input(net, "x", ONNXQ_FLOAT, OQ_SHAPE(1, 8));
+    const oq_value_id w = test_net_constant(net, "w", test_net_random(net, OQ_SHAPE(8, 5), 3));
+    const oq_value_id p = test_net_node(net, "MatMul", "product", x, w, OQ_NONE);
+    const oq_value_id m = test_net_node(net, "Abs", "middle", p, OQ_NONE, OQ_NONE);
+    const oq_value_id f = test_net_floats(net, "factor", OQ_SHAPE(1), &factor);
+    test_net_output(net, test_net_node(net, "Mul", "y", m, f, OQ_NONE));
+    oq_error err = {0};
+    CK_OK(oq_infer_graph(net->graph, &err), &err);
+}
+
+typedef struct both {
+    test_net reference, model;
+    oq_dataset *data;
+} both;
+
+static void setup(both *b, float factor) {
+    oq_error err = {0};
+    make(&b->reference, 1);
+    make(&b->model, factor);
+    CK_OK(oq_dataset_synthetic(&b->reference.mem, b->reference.graph, 11, 2, &b->data, &err), &err);
+}
+
+static void teardown(both *b) {
+    oq_dataset_free(b->data);
+    test_net_release(&b->model);
+    test_net_release(&b->reference);
+}
+
+static oq_verify_result verify(both *b, const oq_verify_options *options) {
+    oq_error err = {0};
+    oq_verify_result result;
+    CK_OK(oq_verify(b->reference.graph, b->model.graph, b->data, options, &result, &err), &err);
+    return result;
+}
+
+START_TEST(a_model_equals_itself) {
+    both b;
+    setup(&b, 1);
+    oq_verify_result r = verify(&b, &(oq_verify_options){.layers = true});
+    ck_assert_uint_eq(r.samples, 11);
+    ck_assert_uint_eq(r.output_count, 1);
+    const oq_output_difference *y = &r.outputs[0];
+    ck_assert(isinf(oq_difference_sqnr(&y->all)) && oq_difference_sqnr(&y->all) > 0);
+    ck_assert(y->all.largest == 0 && y->all.signal > 0);
+    ck_assert(fabs(y->cosine_least - 1) < 1e-12 && y->classifies);
+    ck_assert(y->rows == 11 && y->same == 11);
+    ck_assert_uint_eq(r.layer_count, 3);
+    for (size_t i = 0; i < 3; i++) ck_assert(r.layers[i].total.noise == 0 && r.layers[i].arising.noise == 0);
+    oq_error err = {0};
+    CK_OK(oq_verify_judge(&r, 1e9, 0.999999, 1, &err), &err);
+    oq_verify_release(&r);
+    teardown(&b);
+}
+END_TEST
+
+// z = 1.125 y: the noise is (1/8)^2 of the signal, exactly, and arises in the last layer alone.
+START_TEST(a_known_error_gives_known_figures) {
+    both b;
+    setup(&b, 1.125F);
+    oq_verify_result r = verify(&b, &(oq_verify_options){.layers = true});
+    const double expected = 20 * log10(8), sqnr = oq_difference_sqnr(&r.outputs[0].all);
+    ck_assert(fabs(sqnr - expected) < 1e-4);
+    ck_assert(fabs(r.outputs[0].cosine_mean - 1) < 1e-7);
+    ck_assert_uint_eq(r.outputs[0].same, 11); // a positive factor moves no maximum
+    for (size_t i = 0; i < 2; i++) ck_assert(r.layers[i].total.noise == 0 && r.layers[i].arising.noise == 0);
+    ck_assert_str_eq(r.layers[2].name, "y");
+    ck_assert_str_eq(r.layers[2].op_type, "Mul");
+    ck_assert(fabs(oq_difference_sqnr(&r.layers[2].arising) - expected) < 1e-4);
+    oq_error err = {0};
+    CK_OK(oq_verify_judge(&r, expected - 0.01, NAN, NAN, &err), &err);
+    ck_assert_int_eq(oq_verify_judge(&r, expected + 0.01, NAN, NAN, &err), ONNXQ_ACCURACY);
+    ck_assert_ptr_nonnull(strstr(err.message, "'y'"));
+    oq_verify_release(&r);
+    teardown(&b);
+}
+END_TEST
+
+START_TEST(the_opposite_model_agrees_nowhere) {
+    both b;
+    setup(&b, -1);
+    // Labels that the reference gets all right.
+    int64_t labels[11];
+    oq_error err = {0};
+    for (size_t i = 0; i < 11; i++) {
+        oq_value x;
+        CK_OK(oq_dataset_get(b.data, i, &x, &err), &err);
+        oq_tensor y = test_net_run(&b.reference, NULL, &x.tensor);
+        labels[i] = 0;
+        for (int64_t k = 1; k < 5; k++)
+            if (((const float *)y.data)[k] > ((const float *)y.data)[labels[i]]) labels[i] = k;
+        oq_tensor_release(&y);
+        oq_value_release(&x);
+    }
+    oq_verify_result r = verify(&b, &(oq_verify_options){.labels = labels, .label_count = 11});
+    ck_assert_uint_eq(r.outputs[0].same, 0);
+    ck_assert(fabs(r.outputs[0].cosine_mean + 1) < 1e-9);
+    ck_assert(r.outputs[0].accuracy_reference == 1 && r.outputs[0].accuracy_model == 0);
+    ck_assert(fabs(oq_difference_sqnr(&r.outputs[0].all) + 20 * log10(2)) < 1e-9);
+    ck_assert_int_eq(oq_verify_judge(&r, NAN, NAN, 0.5, &err), ONNXQ_ACCURACY);
+    oq_verify_release(&r);
+    err = (oq_error){0};
+    ck_assert_int_eq(oq_verify(b.reference.graph, b.model.graph, b.data,
+                               &(oq_verify_options){.labels = labels, .label_count = 10}, &r, &err),
+                     ONNXQ_BAD_DATA);
+    teardown(&b);
+}
+END_TEST
+
+START_TEST(threads_change_no_figure) {
+    both b;
+    setup(&b, 1.01F);
+    oq_verify_result alone = verify(&b, &(oq_verify_options){.layers = true});
+    for (size_t threads = 1; threads <= 4; threads++) {
+        oq_error err = {0};
+        oq_pool *pool;
+        CK_OK(oq_pool_new(&b.reference.mem, threads, &pool, &err), &err);
+        oq_verify_result r = verify(&b, &(oq_verify_options){.layers = true, .pool = pool});
+        ck_assert(r.outputs[0].all.signal == alone.outputs[0].all.signal);
+        ck_assert(r.outputs[0].all.noise == alone.outputs[0].all.noise);
+        ck_assert(r.outputs[0].cosine_mean == alone.outputs[0].cosine_mean);
+        for (size_t i = 0; i < r.layer_count; i++)
+            ck_assert(r.layers[i].arising.noise == alone.layers[i].arising.noise);
+        oq_verify_release(&r);
+        oq_pool_free(pool);
+    }
+    oq_verify_release(&alone);
+    teardown(&b);
+}
+END_TEST
+
+START_TEST(models_that_do_not_belong_together_are_refused) {
+    both b;
+    setup(&b, 1);
+    oq_error err = {0};
+    oq_verify_result r;
+    CK_OK(oq_graph_rename(b.model.graph, oq_graph_find(b.model.graph, "y"), "z", &err), &err);
+    ck_assert_int_eq(oq_verify(b.reference.graph, b.model.graph, b.data, &(oq_verify_options){0}, &r, &err),
+                     ONNXQ_BAD_MODEL);
+    ck_assert_ptr_nonnull(strstr(err.message, "'y'"));
+    err = (oq_error){0};
+    CK_OK(oq_graph_rename(b.model.graph, oq_graph_find(b.model.graph, "z"), "y", &err), &err);
+    test_net_output(&b.model, oq_graph_find(b.model.graph, "middle"));
+    ck_assert_int_eq(oq_verify(b.reference.graph, b.model.graph, b.data, &(oq_verify_options){0}, &r, &err),
+                     ONNXQ_BAD_MODEL);
+    teardown(&b);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("verify");
+    TCase *tcase = tcase_create("verify");
+    tcase_add_test(tcase, a_model_equals_itself);
+    tcase_add_test(tcase, a_known_error_gives_known_figures);
+    tcase_add_test(tcase, the_opposite_model_agrees_nowhere);
+    tcase_add_test(tcase, threads_change_no_figure);
+    tcase_add_test(tcase, models_that_do_not_belong_together_are_refused);
+    suite_add_tcase(suite, tcase);
+    return test_main(suite);
+}
