@@ -14,6 +14,9 @@ oq_status oq_pass_remove_no_ops(oq_graph *graph, oq_error *err);
 // BatchNormalization (and Mul, Add, Sub, Div by constants per channel) into the Conv, ConvTranspose, Gemm or
 // MatMul before it.
 oq_status oq_pass_fold_batch_norm(oq_graph *graph, oq_error *err);
+// Pad of constant zeros, on spatial axes, into the pads of the Conv behind it. A Pad that others read stays
+// for them.
+oq_status oq_pass_fold_pads(oq_graph *graph, oq_error *err);
 // Raises ai.onnx to at least `opset`, converting every operator on the way; never lowers. ir_version is
 // raised to what the opset needs.
 oq_status oq_pass_upgrade_opset(oq_model *model, int64_t opset, oq_error *err);
