@@ -50,9 +50,23 @@ static oq_status set_scalar(loop *l, size_t i, oq_dtype dtype, int64_t number, o
     return ONNXQ_OK;
 }
 
+// A carried value that the body declares as an optional goes in as one, also when it came out as its content.
+static oq_status wrap_optional(loop *l, size_t i, oq_error *err) {
+    oq_value *value = &l->inputs[i];
+    if (oq_graph_value(l->body, l->body->inputs[i])->type.kind != OQ_TYPE_OPTIONAL ||
+        value->kind == OQ_VALUE_OPTIONAL || value->kind == OQ_VALUE_NONE)
+        return ONNXQ_OK;
+    oq_list *list = oq_list_new(l->context->mem, 1, err);
+    if (!list) return ONNXQ_NO_MEMORY;
+    list->items[0] = *value;
+    *value = (oq_value){.kind = OQ_VALUE_OPTIONAL, .list = list};
+    return ONNXQ_OK;
+}
+
 static oq_status iterate(loop *l, int64_t iteration, bool *condition, oq_error *err) {
     OQ_TRY(set_scalar(l, 0, ONNXQ_INT64, iteration, err));
     OQ_TRY(set_scalar(l, 1, ONNXQ_BOOL, *condition, err));
+    for (size_t k = 0; k < l->carried; ++k) OQ_TRY(wrap_optional(l, 2 + k, err));
     OQ_TRY(l->context->run_graph(l->context, l->body, l->inputs, 2 + l->carried, l->outputs,
                                  1 + l->carried + l->collected, err));
     OQ_TRY(oq_condition(l->context, &l->outputs[0], condition, err));

@@ -1,0 +1,9 @@
+# The operator table against the official schemas. Needs a Python with the `onnx` wheel (ONNXQ_PYTHON).
+add_executable(dump_table ${CMAKE_CURRENT_LIST_DIR}/dump_table.c)
+set_target_properties(dump_table PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_link_libraries(dump_table PRIVATE onnxq_core onnxq_flags)
+add_test(NAME ops/schemas
+  COMMAND sh -c "python=\${ONNXQ_PYTHON:-${ONNXQ_PYTHON}}; \
+[ -n \"$python\" ] || { echo 'skipped: no Python given (ONNXQ_PYTHON)'; exit 77; }; exec \"$python\" \"$@\"" sh
+    ${CMAKE_CURRENT_LIST_DIR}/compare_schemas.py $<TARGET_FILE:dump_table>)
+set_tests_properties(ops/schemas PROPERTIES SKIP_RETURN_CODE 77 LABELS ops)
