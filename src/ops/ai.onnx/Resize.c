@@ -183,6 +183,12 @@ static oq_status upgrade_11(oq_upgrade_context *context, oq_error *err) {
     return oq_upgrade_add(context, "roi", 1, ONNXQ_FLOAT, NULL, 0, false, err);
 }
 
+static oq_status upgrade_13(oq_upgrade_context *context, oq_error *err) {
+    const char *mode = oq_node_string(context->node, "coordinate_transformation_mode", "half_pixel");
+    if (strcmp(mode, "tf_half_pixel_for_nn")) return ONNXQ_OK;
+    return oq_fail(err, ONNXQ_UNSUPPORTED, "Resize with %s has no counterpart from opset 13 on", mode);
+}
+
 #define ATTRS_11                                                                                             \
     {"coordinate_transformation_mode", OQ_ATTR_STRING, false}, {"cubic_coeff_a", OQ_ATTR_FLOAT, false},      \
         {"exclude_outside", OQ_ATTR_INT, false}, {"extrapolation_value", OQ_ATTR_FLOAT, false},              \
@@ -208,7 +214,7 @@ static const oq_op_version versions[] = {
      .infer = oq_infer_upsample,
      .run = oq_run_upsample},
     VERSION(11, "", "", OQ_T_ALL1, upgrade_11, ATTRS_11),
-    VERSION(13, "?", "?", OQ_T_ALL13, NULL, ATTRS_11),
+    VERSION(13, "?", "?", OQ_T_ALL13, upgrade_13, ATTRS_11),
     VERSION(18, "?", "?", OQ_T_ALL13, NULL, ATTRS_11, ATTRS_18),
     VERSION(19, "?", "?", OQ_T_ALL13, NULL, ATTRS_11, ATTRS_18),
 };

@@ -17,12 +17,13 @@ static oq_status choose(const oq_node *node, const char *name, const char *other
 
 oq_status oq_resize_read_options(const oq_node *node, oq_resize_options *out, oq_error *err) {
     static const char *const modes[] = {"nearest", "linear", "cubic"};
-    static const char *const coordinates[] = {"half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel",
-                                              "align_corners", "asymmetric",           "tf_crop_and_resize"};
+    static const char *const coordinates[] = {
+        "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
+        "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"};
     static const char *const rounds[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
     int mode, coordinate, round;
     OQ_TRY(choose(node, "mode", "nearest", modes, 3, &mode, err));
-    OQ_TRY(choose(node, "coordinate_transformation_mode", "half_pixel", coordinates, 6, &coordinate, err));
+    OQ_TRY(choose(node, "coordinate_transformation_mode", "half_pixel", coordinates, 7, &coordinate, err));
     OQ_TRY(choose(node, "nearest_mode", "round_prefer_floor", rounds, 4, &round, err));
     *out = (oq_resize_options){.mode = (oq_resize_mode)mode,
                                .coordinate = (oq_resize_coordinate)coordinate,

@@ -11,7 +11,8 @@ typedef enum oq_resize_coordinate {
     OQ_RESIZE_PYTORCH_HALF_PIXEL,
     OQ_RESIZE_ALIGN_CORNERS,
     OQ_RESIZE_ASYMMETRIC,
-    OQ_RESIZE_CROP // tf_crop_and_resize
+    OQ_RESIZE_TF_HALF_PIXEL, // tf_half_pixel_for_nn, of opset 11 and 12 only
+    OQ_RESIZE_CROP           // tf_crop_and_resize
 } oq_resize_coordinate;
 typedef enum oq_resize_round {
     OQ_RESIZE_PREFER_FLOOR,

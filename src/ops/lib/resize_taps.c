@@ -8,6 +8,7 @@ double oq_resize_source(const oq_resize_options *options, const oq_resize_axis *
     const double x = (double)j, in = (double)axis->in, out = axis->scale * in; // `out` need not be whole
     switch (options->coordinate) {
     case OQ_RESIZE_ALIGN_CORNERS: return out == 1 ? 0 : x * (in - 1) / (out - 1);
+    case OQ_RESIZE_TF_HALF_PIXEL: return (x + 0.5) / axis->scale;
     case OQ_RESIZE_ASYMMETRIC: return x / axis->scale;
     case OQ_RESIZE_CROP: {
         const double span = (axis->roi_end - axis->roi_start) * (in - 1);
