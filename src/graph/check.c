@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-// Says where the error lies: "node 'conv_3' (Conv): ".
+// Says where the error lies: "node 'conv_3' (Conv): "; of nodes inside each other only the innermost.
 static oq_status at_node(const oq_node *node, oq_status status, oq_error *err) {
+    if (err && err->node[0]) return status;
     char label[128];
     const char *name = oq_node_label(node, label, sizeof label);
     oq_error_prefix(err, "node '%s' (%s): ", name, node->op_type);
