@@ -56,7 +56,8 @@ oq_status oq_guards_check(const oq_guard *guards, const oq_value *const *inputs,
             return oq_fail(err, ONNXQ_BAD_MODEL, "input %zu (%.*s) is missing", i, g->name_length, g->name);
         }
         const uint64_t bits = bits_of(inputs[i]);
-        if (!(bits & g->allowed))
+        // Where an optional may come, its content may, as from a loop that sets what was empty before.
+        if (!(bits & g->allowed) && !(g->allowed & OQ_T_OPTIONAL))
             return oq_fail(err, ONNXQ_BAD_MODEL, "input %zu (%.*s) may not be %s", i, g->name_length, g->name,
                            type_name(inputs[i]));
         for (size_t j = 0; j < i && g->variable >= 0; j++)
