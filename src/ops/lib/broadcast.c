@@ -13,7 +13,7 @@ static bool joins(const oq_broadcast *plan, int last, size_t dim,
 }
 
 void oq_broadcast_plan(oq_broadcast *plan, const oq_shape *out, const oq_shape *const *operands, int count) {
-    size_t strides[OQ_BROADCAST_MAX][OQ_MAX_RANK];
+    size_t strides[OQ_BROADCAST_MAX][OQ_MAX_RANK] = {{0}};
     *plan = (oq_broadcast){.operands = count, .count = (size_t)oq_shape_count(out)};
     for (int k = 0; k < count; k++) {
         int64_t wide[OQ_MAX_RANK];

@@ -65,7 +65,7 @@ oq_status oq_variadic_run(oq_run_context *context, const oq_binary *f, bool mean
     const size_t count = context->input_count;
     if (!count) return oq_fail(err, ONNXQ_BAD_MODEL, "%s without inputs", context->node->op_type);
     if (count == 2 && !mean) return oq_binary_run(context, f, err);
-    const oq_tensor **inputs = oq_scratch(context, count * sizeof *inputs, err);
+    const oq_tensor **inputs = oq_scratch(context, count * sizeof(void *), err);
     oq_broadcast *plans = oq_scratch(context, count * sizeof *plans, err);
     if (!inputs || !plans) return ONNXQ_NO_MEMORY;
     oq_shape shape = {0};
