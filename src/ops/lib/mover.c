@@ -50,11 +50,10 @@ oq_status oq_out_strings(oq_run_context *context, size_t out, const oq_shape *sh
     OQ_TRY(context->new_buffer(context, bytes, &tensor.buffer, err));
     tensor.data = tensor.buffer->data;
     int64_t *offsets = tensor.data;
-    char *texts = (char *)(offsets + count + 1);
-    offsets[0] = 0;
+    offsets[0] = (count + 1) * (int64_t)sizeof *offsets; // the texts begin behind the offsets
     for (int64_t k = 0; k < count; ++k) {
         const char *string = string_at(sources, source_count, bases, positions[k], &length);
-        memcpy(texts + offsets[k], string, length);
+        memcpy((char *)tensor.data + offsets[k], string, length);
         offsets[k + 1] = offsets[k] + (int64_t)length;
     }
     oq_out_take(context, out, oq_value_of_tensor(tensor));
