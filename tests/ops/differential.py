@@ -290,7 +290,34 @@ def norm(c):
         c.add(op, [x] + channels, [np.float32], 21, (), 1e-4, 1e-5, num_groups=2)
 
 
-KINDS = [qlinear_matmul, matmul_integer, qlinear_conv, conv_integer, quantize_linear, dequantize_linear,
+def recurrent(c):
+    op, gates = [("LSTM", 4), ("GRU", 3), ("RNN", 1)][c.size(0, 2)]
+    steps, batch, size, hidden = c.size(1, 5), c.size(1, 4), c.size(1, 6), c.size(1, 6)
+    direction = str(c.random.choice(["forward", "reverse", "bidirectional"]))
+    d = 2 if direction == "bidirectional" else 1
+    attributes = {"direction": direction, "hidden_size": hidden}
+    lengths = c.random.integers(1, steps + 1, batch).astype(np.int32) if c.bit() else None
+    calm = np.float32(0.3)  # keeps states from growing without bound
+    inputs = [c.floats(steps, batch, size), c.floats(d, gates * hidden, size), calm * c.floats(d, gates * hidden, hidden),
+              c.floats(d, 2 * gates * hidden) if c.bit() else None, lengths,
+              c.floats(d, batch, hidden) if c.bit() else None]
+    if op == "LSTM":
+        inputs += [c.floats(d, batch, hidden) if c.bit() else None, c.floats(d, 3 * hidden) if c.bit() else None]
+        if c.size(0, 3) == 0:
+            attributes["input_forget"] = 1
+    if op == "GRU" and c.bit():
+        attributes["linear_before_reset"] = 1
+    if c.size(0, 3) == 0:
+        attributes["clip"] = 0.7
+    if c.size(0, 3) == 0:
+        names = ["Relu", "Tanh", "Sigmoid", "Softsign"]  # ONNX Runtime's default alpha of the others is 0
+        each = {"LSTM": 3, "GRU": 2, "RNN": 1}[op]
+        attributes["activations"] = [str(n) for n in c.random.choice(names, each * d)]
+    outputs = [np.float32] * (3 if op == "LSTM" else 2)
+    c.add(op, inputs, outputs, 14, (1, 2) if c.bit() else (), 1e-4, 1e-4, **attributes)
+
+
+KINDS = [recurrent, qlinear_matmul, matmul_integer, qlinear_conv, conv_integer, quantize_linear, dequantize_linear,
          dynamic_quantize_linear, conv, conv_transpose, pool, gemm, norm]
 
 

@@ -5,11 +5,13 @@
 
 enum { INPUT, OUTPUT, FORGET, CELL, GATES };
 
+// `clip` bounds the sums of the gates, and not the cell on its way into h: the standard can be read either
+// way, ONNX Runtime does this.
 #define STEP(NAME, T, F)                                                                                     \
     static T NAME##_activate(const oq_recurrent_state *s, size_t which, T x) {                               \
         const oq_activation *a = &s->all->activation[s->direction][which];                                   \
         const T clip = (T)s->all->clip;                                                                      \
-        if (clip > 0) x = x > clip ? clip : x < -clip ? -clip : x;                                           \
+        if (clip > 0 && which < 2) x = x > clip ? clip : x < -clip ? -clip : x;                              \
         return a->F(x, (T)a->alpha, (T)a->beta);                                                             \
     }                                                                                                        \
     static void NAME##_row(const oq_recurrent_state *s, size_t b, size_t t) {                                \
