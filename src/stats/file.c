@@ -127,14 +127,27 @@ static int64_t get_signed(reader *r) {
 }
 
 static float get_float(reader *r) {
-    const uint32_t bits = (uint32_t)get_number(r);
+    const uint64_t number = get_number(r);
+    if (number > UINT32_MAX) r->bad = true;
+    const uint32_t bits = (uint32_t)number;
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;
 }
 
+// Only in the normal form in which it was written: other digits could overflow when they are added.
 static void get_sum(reader *r, oq_exact_sum *sum) {
-    for (int k = 0; k < LIMBS; k++) sum->limb[k] = get_signed(r);
+    for (int k = 0; k < LIMBS; k++) {
+        const int64_t digit = get_signed(r);
+        const bool top = k == LIMBS - 1;
+        if (digit < (top ? -(INT64_C(1) << 40) : 0) || digit >= INT64_C(1) << (top ? 40 : 32)) r->bad = true;
+        sum->limb[k] = digit;
+    }
+}
+
+// An end of a range: finite, or the infinity that stands for no values.
+static bool range_is_sound(float min, float max) {
+    return (isfinite(min) && isfinite(max) && min <= max) || (min == INFINITY && max == -INFINITY);
 }
 
 static oq_hash get_hash(reader *r) {
@@ -143,7 +156,9 @@ static oq_hash get_hash(reader *r) {
 }
 
 static oq_status get_channels(reader *r, oq_tensor_stats *t, oq_mem *mem, oq_error *err) {
-    t->axis = (int)get_signed(r);
+    const int64_t axis = get_signed(r);
+    if (axis < -1 || axis >= OQ_MAX_RANK) r->bad = true;
+    t->axis = (int)axis;
     const uint64_t channels = get_number(r);
     t->channel_count = get_number(r);
     if (channels > (uint64_t)(r->end - r->at)) r->bad = true; // each takes more than a byte
@@ -157,6 +172,7 @@ static oq_status get_channels(reader *r, oq_tensor_stats *t, oq_mem *mem, oq_err
         t->channel_min[c] = get_float(r);
         t->channel_max[c] = get_float(r);
         get_sum(r, &t->channel_sum[c]);
+        if (!range_is_sound(t->channel_min[c], t->channel_max[c])) r->bad = true;
     }
     return ONNXQ_OK;
 }
@@ -193,10 +209,12 @@ static oq_status get_tensor(reader *r, oq_stats *stats, oq_error *err) {
     get_sum(r, &t->sum);
     get_sum(r, &t->sum_squares);
     t->histogram.used = get_number(r) != 0;
-    t->histogram.exponent = (int)get_signed(r);
+    const int64_t exponent = get_signed(r);
+    if (exponent < -200 || exponent > 200) r->bad = true;
+    t->histogram.exponent = (int)exponent;
     t->histogram.first = get_signed(r);
     for (int b = 0; t->histogram.used && b < OQ_STATS_BINS; b++) t->histogram.count[b] = get_number(r);
-    if (t->histogram.exponent < -200 || t->histogram.exponent > 200 || isnan(t->min) || isnan(t->max))
+    if (!range_is_sound(t->min, t->max) || !oq_histogram_is_placed(&t->histogram, t->min, t->max))
         r->bad = true;
     return get_channels(r, t, stats->mem, err);
 }

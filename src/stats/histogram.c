@@ -3,6 +3,7 @@
 #include "kernels/rows.h"
 #include "stats/stats.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -48,15 +49,30 @@ static void place(oq_histogram *h, float min, float max) {
     pour(h, &old);
 }
 
+// The same without float32 in between, for ranges whose first edge is beyond its largest number.
+static void count_widely(oq_histogram *h, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(x[i])) h->count[bin_of((double)x[i], h->exponent) - h->first]++;
+}
+
 void oq_histogram_add(oq_histogram *h, const float *x, size_t n, float min, float max) {
     if (!(min <= max)) return; // no finite value so far
     place(h, min, max);
-    oq_rows_histogram(x, n, (float)ldexp((double)h->first, h->exponent), (float)ldexp(1, -h->exponent),
-                      h->count, OQ_STATS_BINS);
+    const double origin = ldexp((double)h->first, h->exponent);
+    if (fabs(origin) > (double)FLT_MAX)
+        count_widely(h, x, n);
+    else
+        oq_rows_histogram(x, n, (float)origin, (float)ldexp(1, -h->exponent), h->count, OQ_STATS_BINS);
 }
 
 void oq_histogram_merge(oq_histogram *into, const oq_histogram *other, float min, float max) {
     if (!(min <= max)) return;
     place(into, min, max);
     pour(into, other);
+}
+
+bool oq_histogram_is_placed(const oq_histogram *h, float min, float max) {
+    if (!isfinite(min) || !isfinite(max) || min > max) return !h->used;
+    const int exponent = exponent_for(min, max);
+    return h->used && h->exponent == exponent && h->first == bin_of((double)min, exponent);
 }

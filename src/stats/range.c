@@ -23,7 +23,7 @@ static oq_range percentile_range(const oq_tensor_stats *t, double percentile) {
     oq_range r = {quantile(t, cut), quantile(t, finite - cut)};
     r.min = fmax(r.min, (double)t->min);
     r.max = fmin(r.max, (double)t->max);
-    if (r.min > r.max || percentile >= 100) r = (oq_range){(double)t->min, (double)t->max};
+    if (!(r.min < r.max) || percentile >= 100) r = (oq_range){(double)t->min, (double)t->max};
     return r;
 }
 
@@ -128,15 +128,17 @@ static oq_range entropy_range(const oq_tensor_stats *t, const oq_grid *grid, boo
 oq_status oq_range_of(const oq_tensor_stats *tensor, oq_range_method method, double percentile,
                       const oq_grid *grid, bool symmetric, oq_range *out, oq_error *err) {
     if (tensor->nan || tensor->infinite) {
+        oq_fail(err, ONNXQ_BAD_DATA,
+                "'%s' holds %s in sample %llu: take that sample out, or leave the node float with --exclude",
+                tensor->name, tensor->nan ? "NaN" : "infinity", (unsigned long long)tensor->first_bad_sample);
         oq_error_at_tensor(err, tensor->name);
-        return oq_fail(
-            err, ONNXQ_BAD_DATA,
-            "'%s' holds %s in sample %llu: take that sample out, or leave the node float with --exclude",
-            tensor->name, tensor->nan ? "NaN" : "infinity", (unsigned long long)tensor->first_bad_sample);
+        return ONNXQ_BAD_DATA;
     }
-    if (!(tensor->min <= tensor->max))
-        return oq_fail(err, ONNXQ_BAD_DATA, "'%s' had no values in any sample, so it has no range",
-                       tensor->name);
+    if (!(tensor->min <= tensor->max)) {
+        oq_fail(err, ONNXQ_BAD_DATA, "'%s' had no values in any sample, so it has no range", tensor->name);
+        oq_error_at_tensor(err, tensor->name);
+        return ONNXQ_BAD_DATA;
+    }
     switch (method) {
     case OQ_RANGE_MINMAX: *out = (oq_range){(double)tensor->min, (double)tensor->max}; break;
     case OQ_RANGE_PERCENTILE: *out = percentile_range(tensor, percentile); break;

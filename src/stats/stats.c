@@ -79,8 +79,8 @@ static void add_channel(const float *x, size_t n, size_t stride, float *min, flo
     for (size_t i = 0; i < n; i++) {
         const float v = x[i * stride];
         if (!isfinite(v)) continue;
-        if (v < *min) *min = v;
-        if (v > *max) *max = v;
+        if (v < *min) *min = v + 0.0F; // 0 for -0, whichever comes first
+        if (v > *max) *max = v + 0.0F;
         *sum += (double)v;
     }
 }
@@ -110,8 +110,9 @@ static oq_status add_channels(oq_tensor_stats *t, oq_mem *mem, const oq_shape *s
 static void add_values(oq_tensor_stats *t, const float *x, size_t n, uint64_t sample, double sums[2]) {
     oq_rows_stats s;
     oq_rows_statistics(x, n, &s);
-    if (s.min < t->min) t->min = s.min;
-    if (s.max > t->max) t->max = s.max;
+    // Adding zero makes -0 to 0: which of them came first must not show.
+    if (s.min < t->min) t->min = s.min + 0.0F;
+    if (s.max > t->max) t->max = s.max + 0.0F;
     t->count += n;
     t->zero += s.zero;
     t->nan += s.nan;

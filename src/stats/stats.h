@@ -14,7 +14,7 @@ typedef struct oq_exact_sum {
     int64_t limb[40];
 } oq_exact_sum;
 
-// Finite values between 2^-640 and 2^600 in magnitude, which sums over float32 and their squares are.
+// Finite values between 2^-586 and 2^560 in magnitude, which sums over float32 and their squares are.
 void oq_exact_sum_add(oq_exact_sum *sum, double value);
 void oq_exact_sum_merge(oq_exact_sum *into, const oq_exact_sum *other);
 double oq_exact_sum_get(const oq_exact_sum *sum); // rounded once
@@ -35,6 +35,10 @@ typedef struct oq_histogram {
 void oq_histogram_add(oq_histogram *h, const float *x, size_t n, float min, float max);
 // `min` and `max` are those of both.
 void oq_histogram_merge(oq_histogram *into, const oq_histogram *other, float min, float max);
+
+// Whether it stands where values from `min` to `max` put it (unused while they are none): for data from
+// files.
+bool oq_histogram_is_placed(const oq_histogram *h, float min, float max);
 
 typedef struct oq_tensor_stats {
     const char *name;
