@@ -43,7 +43,7 @@ static bool pads_with_zero(oq_graph *graph, const oq_node *node) {
 
 // The pads of a node for a tensor of `rank`: none negative, none on batch or channels.
 static bool read_padding(oq_graph *graph, const oq_node *node, int rank, padding *out) {
-    int64_t pads[2 * OQ_MAX_RANK], axes[OQ_MAX_RANK];
+    int64_t pads[2 * OQ_MAX_RANK] = {0}, axes[OQ_MAX_RANK] = {0};
     size_t count, axis_count;
     *out = (padding){.rank = rank};
     const int64_t *attr = oq_node_ints(node, "pads", &count);

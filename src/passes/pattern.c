@@ -153,8 +153,8 @@ static bool match_bound_attr(const oq_node *node, int index, const oq_pattern *p
            near((double)attr->f, pattern->number);
 }
 
-static bool match_args(oq_graph *graph, const oq_pattern *pattern, const oq_node *node, const int *order,
-                       oq_match *m) {
+static bool match_args(oq_graph *graph, const oq_pattern *pattern, const oq_node *node,
+                       const int order[MAX_ARGS], oq_match *m) {
     const oq_match before = *m;
     bool ok = true;
     for (int i = 0; ok && i < pattern->arg_count; i++) {
@@ -181,11 +181,11 @@ static bool match_op(oq_graph *graph, const oq_pattern *pattern, oq_value_id val
     if (!node || node->outputs[0] != value || node->region != OQ_NONE) return false;
     if (pattern->attr && !near((double)oq_node_float(node, pattern->attr, NAN), pattern->attr_value))
         return false;
+    static const int given[MAX_ARGS] = {0, 1, 2}, swapped[MAX_ARGS] = {1, 0, 2};
     const oq_match before = *m;
     if (add_node(m, node->id)) {
-        if (match_args(graph, pattern, node, (const int[]){0, 1, 2}, m)) return true;
-        if (pattern->arg_count == 2 && commutes(pattern->op) &&
-            match_args(graph, pattern, node, (const int[]){1, 0, 2}, m))
+        if (match_args(graph, pattern, node, given, m)) return true;
+        if (pattern->arg_count == 2 && commutes(pattern->op) && match_args(graph, pattern, node, swapped, m))
             return true;
     }
     *m = before;

@@ -175,6 +175,48 @@ START_TEST(memory_may_end_anywhere) {
 }
 END_TEST
 
+// A body reads the float value of what is integer outside, and its own products are listed as left float.
+START_TEST(bodies_read_floats) {
+    oq_error err = {0};
+    test_pair_init(&pair, 13,
+                   "in x float32[8,8]\nrandom w float32[8,8] 1 1\nconst c bool[] 1\nh = MatMul(x, w)\n"
+                   "y = MatMul(h, w)\nout y");
+    for (int k = 0; k < 2; k++) {
+        oq_graph *graph = k ? pair.model->graph : pair.original->graph, *body;
+        const oq_value_id h = oq_graph_find(graph, "h"), c = oq_graph_find(graph, "c");
+        oq_value_id z, inner, result;
+        oq_node *node, *made;
+        CK_OK(oq_graph_add_value(graph, "z", &z, &err), &err);
+        CK_OK(oq_graph_add_node(graph, "", "If", "", &c, 1, &z, 1, &node, &err), &err);
+        for (int branch = 0; branch < 2; branch++) {
+            CK_OK(oq_graph_new(graph->model, graph, &body, &err), &err);
+            CK_OK(oq_node_set_graph(graph, node, branch ? "else_branch" : "then_branch", body, &err), &err);
+            CK_OK(oq_graph_capture(body, node, h, &inner, &err), &err);
+            CK_OK(oq_graph_add_value(body, branch ? "t" : "e", &result, &err), &err);
+            CK_OK(oq_graph_add_node(body, "inside", "MatMul", "", (oq_value_id[]){inner, inner}, 2, &result,
+                                    1, &made, &err),
+                  &err);
+            CK_OK(oq_graph_add_output(body, result, &err), &err);
+        }
+        CK_OK(oq_graph_add_output(graph, z, &err), &err);
+    }
+    test_pair_range(&pair, "x", -1, 1);
+    test_pair_range(&pair, "h", -4, 4);
+    test_pair_range(&pair, "y", -8, 8);
+    options.format = _i ? OQ_FORMAT_QDQ : OQ_FORMAT_QOPERATOR;
+    test_pair_plan(&pair, &options);
+    size_t count;
+    const oq_inner_node *list = oq_plan_inner(pair.plan, &count);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_str_eq(list[0].node->name, "inside");
+    ck_assert_str_eq(list[0].reason, "inside the body of another node");
+    test_pair_emit(&pair);
+    ck_assert_int_eq(oq_graph_value(pair.model->graph, oq_graph_find(pair.model->graph, "h"))->type.dtype,
+                     ONNXQ_FLOAT);
+    test_pair_release(&pair);
+}
+END_TEST
+
 START_TEST(operators_are_counted) {
     oq_error err = {0};
     oq_operator_count *list;
@@ -205,6 +247,7 @@ int main(void) {
     tcase_add_loop_test(tcase, bias_of_small_channels, 0, 4);
     tcase_add_test(tcase, bias_that_would_overflow);
     tcase_add_loop_test(tcase, memory_may_end_anywhere, 0, 2);
+    tcase_add_loop_test(tcase, bodies_read_floats, 0, 2);
     tcase_add_test(tcase, operators_are_counted);
     suite_add_tcase(suite, tcase);
     return test_main(suite);

@@ -95,6 +95,7 @@ START_TEST(passthrough_stays_in_integers) {
         "const s int64[8] 0 0 1 1 0 0 1 1\np = Pad(h, s)\n",
         "const s int64[8] 0 0 1 1 0 0 1 1\nconst z float32[] 0\np = Pad(h, s, z)\n",
         "const s int64[8] 0 0 1 1 0 0 1 1\np = Pad(h, s) mode=\"reflect\"\n",
+        "const s float32[4] 1 1 2 2\np = Resize(h, , s) mode=\"nearest\"\n",
         "p = DepthToSpace(h) blocksize=2\n",
         "p = SpaceToDepth(h) blocksize=2\n",
         "p, q = Split(h) axis=1\n",
@@ -125,6 +126,7 @@ END_TEST
 // Interpolation, a border other than zero, indices: made of new values, so in float.
 START_TEST(barriers) {
     static const char *const nodes[] = {
+        "const s float32[4] 1 1 2 2\np = Resize(h, , s) mode=\"linear\"\n",
         "const s int64[8] 0 0 1 1 0 0 1 1\nconst z float32[] 1\np = Pad(h, s, z)\n",
         "p, q = MaxPool(h) kernel_shape=[2,2]\n",
         "p = Tanh(h)\n",
