@@ -102,6 +102,159 @@ int onnxq_status_exit(onnxq_status status);
 // "float32", "int8", ...; "undefined" for other numbers.
 const char *onnxq_dtype_name(onnxq_dtype dtype);
 
+// The candidate that `word` was probably meant to be, by edit distance, or NULL when none is near.
+const char *onnxq_nearest_word(const char *word, const char *const *candidates, size_t count);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// 2. Session: threads, memory, and where progress goes
+
+typedef struct onnxq_session onnxq_session;
+
+typedef struct onnxq_session_options {
+    size_t threads;       // 0 = as many as this process may use; results do not depend on it
+    size_t memory_budget; // bytes that the library may hold at a time; 0 = no limit
+    void *self;           // handed to the functions below
+    // Long work tells how far it is; called from one thread at a time; may be NULL.
+    void (*progress)(void *self, const char *stage, size_t done, size_t total);
+    // A sentence that the user must see although nothing failed (made-up calibration data, ...); may be NULL.
+    void (*note)(void *self, const char *sentence);
+} onnxq_session_options;
+
+// NULL options: defaults. Everything made from a session must be freed before it.
+onnxq_status onnxq_session_new(const onnxq_session_options *options, onnxq_session **out, onnxq_error *err);
+void onnxq_session_free(onnxq_session *session);
+// Most bytes that the session held at a time so far.
+size_t onnxq_session_peak_memory(const onnxq_session *session);
+
+// Text that belongs to the caller, from functions that say so.
+void onnxq_text_free(onnxq_session *session, char *text);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// 3. Models
+
+typedef struct onnxq_model onnxq_model;
+
+// Reads a model file and checks it: structure, operators' schemas, shapes. Weights stay in the file until
+// needed, so the file must stay there while the model lives. Errors: IO, BAD_MODEL, UNSUPPORTED.
+onnxq_status onnxq_model_load(onnxq_session *session, const char *path, onnxq_model **out, onnxq_error *err);
+
+typedef struct onnxq_save_options {
+    int external_data; // large weights into a data file beside the model also below 2 GiB
+} onnxq_save_options;
+
+// Writes the model whole or not at all; `path` may be the file that it was read from. NULL options: defaults.
+onnxq_status onnxq_model_save(const onnxq_model *model, const char *path, const onnxq_save_options *options,
+                              onnxq_error *err);
+void onnxq_model_free(onnxq_model *model);
+// The graph as readable text, one line a node; the caller frees it.
+onnxq_status onnxq_model_print(const onnxq_model *model, char **text, onnxq_error *err);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// 4. Samples
+
+typedef struct onnxq_data onnxq_data;
+
+// Opens samples for the inputs of `model`. Sources: FILE.npz (first axis = samples), FILE.npy (model with one
+// input), NAME=FILE.npy, a folder of .npz or .npy files (one sample each) or of test_data_set_* folders.
+// Errors: IO, BAD_DATA.
+onnxq_status onnxq_data_open(onnxq_model *model, const char *const *sources, size_t count, onnxq_data **out,
+                             onnxq_error *err);
+// Without sources: test_data_set_* folders beside the model; else 16 made-up samples, announced through the
+// session's `note`, or BAD_DATA when `strict`.
+onnxq_status onnxq_data_default(onnxq_model *model, int strict, onnxq_data **out, onnxq_error *err);
+size_t onnxq_data_count(const onnxq_data *data);
+int onnxq_data_is_synthetic(const onnxq_data *data);
+void onnxq_data_free(onnxq_data *data);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// 5. Statistics of activations
+
+typedef struct onnxq_statistics onnxq_statistics;
+
+// Runs the samples (at most `limit`; 0 = all) through the model in one pass. The result does not depend on
+// threads. NaN or infinity in an activation is BAD_DATA that names tensor and sample.
+onnxq_status onnxq_calibrate(onnxq_model *model, const onnxq_data *data, size_t limit, onnxq_statistics **out,
+                             onnxq_error *err);
+onnxq_status onnxq_statistics_save(const onnxq_statistics *statistics, const char *path, onnxq_error *err);
+onnxq_status onnxq_statistics_load(onnxq_session *session, const char *path, onnxq_statistics **out,
+                                   onnxq_error *err);
+// Adds `other`, made from the same model over other samples; the order of merging does not matter.
+onnxq_status onnxq_statistics_merge(onnxq_statistics *into, const onnxq_statistics *other, onnxq_error *err);
+uint64_t onnxq_statistics_samples(const onnxq_statistics *statistics);
+void onnxq_statistics_free(onnxq_statistics *statistics);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// 6. Reports: what was found or done, as a table for people and as JSON for programs
+
+typedef struct onnxq_report onnxq_report;
+
+const char *onnxq_report_text(const onnxq_report *report); // lives as long as the report
+const char *onnxq_report_json(const onnxq_report *report);
+void onnxq_report_free(onnxq_report *report);
+
+// What is in a model: operators, sizes, multiply-accumulates, dynamic dimensions, what would be quantized.
+onnxq_status onnxq_inspect(onnxq_model *model, onnxq_report **out, onnxq_error *err);
+// The operator table; Markdown as text.
+onnxq_status onnxq_operators(onnxq_session *session, onnxq_report **out, onnxq_error *err);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// 7. Convert
+
+typedef enum onnxq_format { ONNXQ_FORMAT_QOPERATOR, ONNXQ_FORMAT_QDQ } onnxq_format;
+typedef enum onnxq_method {
+    ONNXQ_METHOD_MINMAX,
+    ONNXQ_METHOD_PERCENTILE,
+    ONNXQ_METHOD_ENTROPY,
+    ONNXQ_METHOD_MSE
+} onnxq_method;
+
+typedef struct onnxq_convert_options {
+    onnxq_format format;
+    int weight_bits, activation_bits;
+    int per_tensor;              // weights in one scale per tensor instead of one per channel
+    onnxq_dtype weight_type;     // ONNXQ_INT8 or ONNXQ_UINT8
+    onnxq_dtype activation_type; // ONNXQ_UINT8 or ONNXQ_INT8
+    int activation_symmetric;
+    int weight_asymmetric;
+    onnxq_method method;
+    double percentile;                           // of ONNXQ_METHOD_PERCENTILE, e.g. 99.99
+    const char *const *include, *const *exclude; // globs on node names or operator types
+    size_t include_count, exclude_count;
+    const char *const *op_types; // only these operators; count 0 = all that can be
+    size_t op_type_count;
+    size_t verify_samples; // the closing comparison runs on at most so many; 0 = none
+} onnxq_convert_options;
+
+onnxq_convert_options onnxq_convert_defaults(void);
+// Makes the quantized model. `statistics` may be NULL: then they are collected over `data`. `data` may be
+// NULL when there are statistics: then nothing is compared at the end. `report` may be NULL. Errors: USAGE,
+// BAD_MODEL, BAD_DATA, UNSUPPORTED.
+onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistics, const onnxq_data *data,
+                           const onnxq_convert_options *options, onnxq_model **out, onnxq_report **report,
+                           onnxq_error *err);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// 8. Verify and run
+
+typedef struct onnxq_verify_options {
+    const char *labels;                                     // .npy of integers, one a sample, or NULL
+    double minimum_sqnr, minimum_cosine, minimum_agreement; // NaN = not asked for
+    size_t limit;                                           // at most so many samples; 0 = all
+    int layers;                                             // also every layer
+} onnxq_verify_options;
+
+onnxq_verify_options onnxq_verify_defaults(void);
+// Runs both models on the samples and compares their outputs. ACCURACY when a minimum is missed: the report
+// is there too.
+onnxq_status onnxq_verify(onnxq_model *reference, onnxq_model *model, const onnxq_data *data,
+                          const onnxq_verify_options *options, onnxq_report **out, onnxq_error *err);
+
+typedef enum onnxq_output_format { ONNXQ_OUTPUT_NPZ, ONNXQ_OUTPUT_PB } onnxq_output_format;
+// Runs the model on each sample and writes its outputs: FOLDER/<sample>.npz, or
+// FOLDER/test_data_set_<sample>/output_<k>.pb. The folder is made when it is not there.
+onnxq_status onnxq_run(onnxq_model *model, const onnxq_data *data, const char *folder,
+                       onnxq_output_format format, onnxq_error *err);
+
 #ifdef __cplusplus
 }
 #endif

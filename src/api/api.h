@@ -1,0 +1,47 @@
+// What the public objects are made of; shared by the files of this folder only.
+#ifndef OQ_API_API_H
+#define OQ_API_API_H
+
+#include "base/progress.h"
+#include "calib/calib.h"
+#include "passes/passes.h"
+#include "report/report.h"
+
+struct onnxq_session {
+    oq_mem mem;
+    oq_pool *pool; // NULL: one thread
+    oq_progress progress;
+};
+
+struct onnxq_model {
+    onnxq_session *session;
+    oq_model *model; // as read, checked and inferred
+};
+
+struct onnxq_data {
+    onnxq_session *session;
+    oq_dataset *set;
+};
+
+struct onnxq_statistics {
+    onnxq_session *session;
+    oq_stats *stats;
+};
+
+// What calibration and quantization work on: a copy of the model, folded and inferred.
+typedef struct oq_prepared {
+    oq_model *model;
+    oq_regions regions;
+    oq_hash hash;
+} oq_prepared;
+
+oq_status oq_prepared_make(const onnxq_model *model, oq_prepared *out, oq_error *err);
+void oq_prepared_release(oq_prepared *prepared);
+// Statistics of the prepared graph over the data.
+oq_status oq_prepared_calibrate(const onnxq_session *session, const oq_prepared *prepared,
+                                const oq_dataset *data, size_t limit, oq_stats **out, oq_error *err);
+
+// Makes a report a public object; takes its texts over, also on failure.
+oq_status oq_report_wrap(onnxq_session *session, oq_report report, onnxq_report **out, oq_error *err);
+
+#endif

@@ -1,0 +1,163 @@
+// Convert: prepare, calibrate, plan, emit, compare.
+#include "api/api.h"
+#include "quant/quant.h"
+#include "verify/verify.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+enum { VERIFY_SAMPLES = 32 };
+
+onnxq_convert_options onnxq_convert_defaults(void) {
+    const oq_quant_options q = oq_quant_defaults();
+    return (onnxq_convert_options){.format = ONNXQ_FORMAT_QOPERATOR,
+                                   .weight_bits = q.weight_bits,
+                                   .activation_bits = q.activation_bits,
+                                   .weight_type = ONNXQ_INT8,
+                                   .activation_type = ONNXQ_UINT8,
+                                   .method = ONNXQ_METHOD_MINMAX,
+                                   .percentile = 99.99,
+                                   .verify_samples = VERIFY_SAMPLES};
+}
+
+static const oq_range_method methods[] = {[ONNXQ_METHOD_MINMAX] = OQ_RANGE_MINMAX,
+                                          [ONNXQ_METHOD_PERCENTILE] = OQ_RANGE_PERCENTILE,
+                                          [ONNXQ_METHOD_ENTROPY] = OQ_RANGE_ENTROPY,
+                                          [ONNXQ_METHOD_MSE] = OQ_RANGE_MSE};
+
+static oq_status check_type(onnxq_dtype type, const char *what, oq_error *err) {
+    if (type == ONNXQ_INT8 || type == ONNXQ_UINT8) return ONNXQ_OK;
+    return oq_fail(err, ONNXQ_USAGE, "%s must be int8 or uint8, not %s", what, onnxq_dtype_name(type));
+}
+
+static oq_status quant_options(const onnxq_convert_options *o, oq_quant_options *q, oq_error *err) {
+    OQ_TRY(check_type(o->weight_type, "the type of weights", err));
+    OQ_TRY(check_type(o->activation_type, "the type of activations", err));
+    if (o->weight_bits != 8 || o->activation_bits != 8)
+        return oq_fail(err, ONNXQ_UNSUPPORTED,
+                       "only 8 bits are possible, not %d for weights and %d for activations", o->weight_bits,
+                       o->activation_bits);
+    *q = oq_quant_defaults();
+    q->format = o->format == ONNXQ_FORMAT_QDQ ? OQ_FORMAT_QDQ : OQ_FORMAT_QOPERATOR;
+    q->weight_bits = o->weight_bits;
+    q->activation_bits = o->activation_bits;
+    q->per_channel = !o->per_tensor;
+    q->weight_signed = o->weight_type == ONNXQ_INT8;
+    q->activation_signed = o->activation_type == ONNXQ_INT8;
+    q->activation_symmetric = o->activation_symmetric;
+    q->weight_asymmetric = o->weight_asymmetric;
+    q->method = methods[o->method];
+    q->percentile = o->percentile;
+    q->include = o->include;
+    q->include_count = o->include_count;
+    q->exclude = o->exclude;
+    q->exclude_count = o->exclude_count;
+    q->op_types = o->op_types;
+    q->op_type_count = o->op_type_count;
+    return ONNXQ_OK;
+}
+
+// Statistics given from a file must be of this very model.
+static oq_status check_statistics(const oq_stats *stats, const oq_prepared *prepared, oq_error *err) {
+    char is[33], was[33];
+    if (oq_hash_equal(stats->model, prepared->hash)) return ONNXQ_OK;
+    return oq_fail(
+        err, ONNXQ_BAD_DATA,
+        "the statistics are of another model (%s, this one is %s): run 'onnxq calibrate' on this model",
+        oq_hash_format(stats->model, was), oq_hash_format(prepared->hash, is));
+}
+
+static double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+// Quantizes the prepared model in place; its facts before emission go into `facts`.
+static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const oq_stats *stats,
+                          const oq_quant_options *q, oq_convert_facts *facts, oq_error *err) {
+    oq_plan *plan = NULL;
+    oq_graph *graph = prepared->model->graph;
+    oq_status status;
+    OQ_TRY_DONE(oq_pass_upgrade_opset(prepared->model, oq_quant_minimum_opset(q), err));
+    OQ_TRY_DONE(oq_infer_graph(graph, err));
+    OQ_TRY_DONE(oq_plan_make(graph, stats, q, &plan, err));
+    OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
+    OQ_TRY_DONE(oq_plan_emit(plan, graph, err));
+    OQ_TRY_DONE(oq_graph_sweep(graph, true, err));
+    OQ_TRY_DONE(oq_infer_graph(graph, err));
+    OQ_TRY_DONE(oq_check_graph(graph, false, err));
+    if (stats->synthetic)
+        status = oq_model_set_metadata(prepared->model, "onnxq.calibration",
+                                       "made-up samples: ranges are not of real inputs", err);
+done:
+    oq_plan_free(plan);
+    return status;
+}
+
+static oq_status compare(const onnxq_model *model, const oq_prepared *quantized, const onnxq_data *data,
+                         size_t samples, oq_verify_result *result, oq_error *err) {
+    const onnxq_session *session = model->session;
+    const oq_verify_options options = {
+        .limit = samples, .progress = &session->progress, .pool = session->pool};
+    return oq_verify(model->model->graph, quantized->model->graph, data->set, &options, result, err);
+}
+
+static oq_status wrap(onnxq_session *session, oq_prepared *prepared, onnxq_model **out, oq_error *err) {
+    onnxq_model *model = oq_mem_calloc(&session->mem, 1, sizeof *model, err);
+    if (!model) return ONNXQ_NO_MEMORY;
+    *model = (onnxq_model){session, prepared->model};
+    prepared->model = NULL;
+    *out = model;
+    return ONNXQ_OK;
+}
+
+static oq_status make_report(onnxq_session *session, const oq_prepared *quantized, oq_convert_facts *facts,
+                             double begin, onnxq_report **out, oq_error *err) {
+    oq_report report;
+    facts->seconds = seconds_now() - begin;
+    facts->peak_memory = onnxq_session_peak_memory(session);
+    OQ_TRY(oq_report_convert(&session->mem, facts, quantized->model, &report, err));
+    return oq_report_wrap(session, report, out, err);
+}
+
+onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistics, const onnxq_data *data,
+                           const onnxq_convert_options *options, onnxq_model **out, onnxq_report **report,
+                           onnxq_error *err) {
+    const double begin = seconds_now();
+    onnxq_session *session = model->session;
+    oq_quant_options q;
+    oq_prepared prepared = {0};
+    oq_stats *own = NULL;
+    oq_verify_result verified = {0};
+    oq_convert_facts facts = {.format = options->format == ONNXQ_FORMAT_QDQ ? "qdq" : "qoperator"};
+    *out = NULL;
+    if (report) *report = NULL;
+    if (!statistics && !data) return oq_fail(err, ONNXQ_USAGE, "give calibration samples or statistics");
+    OQ_TRY(quant_options(options, &q, err));
+    oq_status status;
+    OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
+    if (!statistics) OQ_TRY_DONE(oq_prepared_calibrate(session, &prepared, data->set, 0, &own, err));
+    const oq_stats *stats = statistics ? statistics->stats : own;
+    OQ_TRY_DONE(check_statistics(stats, &prepared, err));
+    facts.samples = stats->samples;
+    facts.synthetic = stats->synthetic;
+    OQ_TRY_DONE(quantize(model, &prepared, stats, &q, &facts, err));
+    if (data && options->verify_samples) {
+        OQ_TRY_DONE(compare(model, &prepared, data, options->verify_samples, &verified, err));
+        facts.verified = &verified;
+    }
+    if (report) OQ_TRY_DONE(make_report(session, &prepared, &facts, begin, report, err));
+    OQ_TRY_DONE(wrap(session, &prepared, out, err));
+done:
+    if (status != ONNXQ_OK && report) {
+        onnxq_report_free(*report);
+        *report = NULL;
+    }
+    oq_verify_release(&verified);
+    oq_convert_facts_release(&facts);
+    oq_stats_free(own);
+    oq_prepared_release(&prepared);
+    return status;
+}

@@ -1,0 +1,67 @@
+// Models: reading with all checks, writing, and the prepared copy on which quantization works.
+#include "api/api.h"
+
+static oq_status check_and_infer(oq_graph *graph, oq_error *err) {
+    OQ_TRY(oq_check_graph(graph, false, err));
+    return oq_infer_graph(graph, err);
+}
+
+onnxq_status onnxq_model_load(onnxq_session *session, const char *path, onnxq_model **out, onnxq_error *err) {
+    *out = NULL;
+    onnxq_model *model = oq_mem_calloc(&session->mem, 1, sizeof *model, err);
+    if (!model) return ONNXQ_NO_MEMORY;
+    model->session = session;
+    oq_status status = oq_onnx_load(&session->mem, path, &model->model, err);
+    if (status == ONNXQ_OK) status = check_and_infer(model->model->graph, err);
+    if (status != ONNXQ_OK) {
+        oq_error_at_file(err, path);
+        onnxq_model_free(model);
+        return status;
+    }
+    *out = model;
+    return ONNXQ_OK;
+}
+
+onnxq_status onnxq_model_save(const onnxq_model *model, const char *path, const onnxq_save_options *options,
+                              onnxq_error *err) {
+    const oq_onnx_save_options save = {.external_data = options && options->external_data};
+    return oq_onnx_save(model->model, path, &save, err);
+}
+
+void onnxq_model_free(onnxq_model *model) {
+    if (!model) return;
+    oq_model_free(model->model);
+    oq_mem_free(&model->session->mem, model);
+}
+
+onnxq_status onnxq_model_print(const onnxq_model *model, char **text, onnxq_error *err) {
+    oq_text print;
+    oq_text_init(&print, &model->session->mem);
+    oq_status status = oq_graph_print(model->model->graph, &print, err);
+    if (status == ONNXQ_OK && print.failed)
+        status = oq_fail(err, ONNXQ_NO_MEMORY, "out of memory while printing the graph");
+    if (status != ONNXQ_OK) {
+        oq_text_release(&print);
+        return status;
+    }
+    *text = print.data;
+    return ONNXQ_OK;
+}
+
+oq_status oq_prepared_make(const onnxq_model *model, oq_prepared *out, oq_error *err) {
+    *out = (oq_prepared){0};
+    oq_status status;
+    OQ_TRY_DONE(oq_model_clone(model->model, &out->model, err));
+    OQ_TRY_DONE(oq_prepare_model(out->model, &out->regions, err));
+    OQ_TRY_DONE(oq_infer_graph(out->model->graph, err));
+    OQ_TRY_DONE(oq_graph_hash(out->model->graph, &out->hash, err));
+done:
+    if (status != ONNXQ_OK) oq_prepared_release(out);
+    return status;
+}
+
+void oq_prepared_release(oq_prepared *prepared) {
+    oq_regions_release(&prepared->regions);
+    oq_model_free(prepared->model);
+    *prepared = (oq_prepared){0};
+}

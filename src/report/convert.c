@@ -1,0 +1,67 @@
+// The closing table of convert.
+#include "report/json.h"
+
+#include <math.h>
+#include <string.h>
+
+oq_status oq_convert_facts_before(const oq_model *model, const oq_graph *prepared, const oq_plan *plan,
+                                  oq_convert_facts *facts, oq_error *err) {
+    json_t *before = json_object();
+    json_object_set_new(before, "model", json_string(model->path));
+    json_object_set_new(before, "operators_before", oq_json_operators(model->graph));
+    json_object_set_new(before, "weight_bytes_before",
+                        json_integer((json_int_t)oq_report_constant_bytes(model)));
+    json_object_set_new(before, "plan", oq_json_plan(prepared, plan));
+    facts->before = before;
+    return before ? ONNXQ_OK : oq_fail(err, ONNXQ_NO_MEMORY, "out of memory while writing a report");
+}
+
+void oq_convert_facts_release(oq_convert_facts *facts) {
+    json_decref(facts->before);
+    facts->before = NULL;
+}
+
+static void print_operators(const json_t *before, const json_t *after, oq_text *into) {
+    oq_text_printf(into, "%-24s %7s %7s\n", "operators", "before", "after");
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)before, key, value)
+        oq_text_printf(into, "  %-22s %7lld %7lld\n", key, (long long)json_integer_value(value),
+                       (long long)oq_json_count(after, key));
+    json_object_foreach((json_t *)after, key, value) if (!json_object_get(before, key))
+        oq_text_printf(into, "  %-22s %7d %7lld\n", key, 0, (long long)json_integer_value(value));
+}
+
+static void print(const json_t *root, oq_text *into) {
+    char before[24], after[24], peak[24];
+    const double was = oq_json_number(root, "weight_bytes_before"),
+                 is = oq_json_number(root, "weight_bytes_after");
+    print_operators(json_object_get(root, "operators_before"), json_object_get(root, "operators_after"),
+                    into);
+    oq_print_plan(json_object_get(root, "plan"), into);
+    oq_text_printf(into, "weights: %s -> %s (%.2fx)\n", oq_format_bytes(before, sizeof before, (uint64_t)was),
+                   oq_format_bytes(after, sizeof after, (uint64_t)is), was > 0 ? is / was : 1.);
+    oq_text_printf(into, "calibrated on %zu%s samples\n", oq_json_count(root, "samples"),
+                   json_is_true(json_object_get(root, "synthetic")) ? " MADE-UP" : "");
+    if (json_is_object(json_object_get(root, "verify")))
+        oq_print_verify(json_object_get(root, "verify"), into);
+    else
+        oq_text_add(into, "not compared with the float model\n");
+    oq_text_printf(into, "%.1f s, peak memory %s\n", oq_json_number(root, "seconds"),
+                   oq_format_bytes(peak, sizeof peak, oq_json_count(root, "peak_memory_bytes")));
+}
+
+oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq_model *quantized,
+                            oq_report *out, oq_error *err) {
+    json_t *root = json_copy(facts->before);
+    json_object_set_new(root, "format", json_string(facts->format));
+    json_object_set_new(root, "samples", json_integer((json_int_t)facts->samples));
+    json_object_set_new(root, "synthetic", json_boolean(facts->synthetic));
+    json_object_set_new(root, "operators_after", oq_json_operators(quantized->graph));
+    json_object_set_new(root, "weight_bytes_after",
+                        json_integer((json_int_t)oq_report_constant_bytes(quantized)));
+    if (facts->verified) json_object_set_new(root, "verify", oq_json_verify(facts->verified));
+    json_object_set_new(root, "seconds", oq_json_real(facts->seconds));
+    json_object_set_new(root, "peak_memory_bytes", json_integer((json_int_t)facts->peak_memory));
+    return oq_report_finish(mem, root, print, out, err);
+}

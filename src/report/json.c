@@ -1,0 +1,102 @@
+// Small helpers around jansson for this room, and the pieces that several reports share.
+#include "report/json.h"
+
+#include <math.h>
+#include <string.h>
+
+oq_status oq_report_finish(oq_mem *mem, json_t *root, void (*print)(const json_t *root, oq_text *into),
+                           oq_report *out, oq_error *err) {
+    *out = (oq_report){0};
+    char *dump = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    oq_text json, text;
+    oq_text_init(&json, mem);
+    oq_text_init(&text, mem);
+    if (dump) {
+        oq_text_add(&json, dump);
+        print(root, &text);
+    }
+    oq_text_add(&text, "");
+    const bool failed = !dump || json.failed || text.failed || !json.data || !text.data;
+    free(dump);
+    json_decref(root);
+    if (failed) {
+        oq_text_release(&json);
+        oq_text_release(&text);
+        return oq_fail(err, ONNXQ_NO_MEMORY, "out of memory while writing a report");
+    }
+    *out = (oq_report){.json = json.data, .text = text.data};
+    return ONNXQ_OK;
+}
+
+void oq_report_release(oq_mem *mem, oq_report *report) {
+    oq_mem_free(mem, report->json);
+    oq_mem_free(mem, report->text);
+    *report = (oq_report){0};
+}
+
+const char *oq_json_text(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+double oq_json_number(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+size_t oq_json_count(const json_t *object, const char *key) {
+    return (size_t)json_integer_value(json_object_get(object, key));
+}
+
+json_t *oq_json_real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+static void count_operators(const oq_graph *graph, json_t *counts) {
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const oq_node *node = graph->nodes[i];
+        if (node->dead) continue;
+        const json_int_t before = json_integer_value(json_object_get(counts, node->op_type));
+        json_object_set_new(counts, node->op_type, json_integer(before + 1));
+        for (size_t a = 0; a < node->attr_count; a++) {
+            const oq_attr *attr = &node->attrs[a];
+            if (attr->kind == OQ_ATTR_GRAPH) count_operators(attr->graph, counts);
+            for (size_t g = 0; attr->kind == OQ_ATTR_GRAPHS && g < attr->count; g++)
+                count_operators(attr->graphs[g], counts);
+        }
+    }
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+json_t *oq_json_operators(const oq_graph *graph) {
+    json_t *counts = json_object(), *sorted = json_object();
+    count_operators(graph, counts);
+    const size_t size = json_object_size(counts);
+    const char **names = calloc(size ? size : 1, sizeof *names);
+    size_t count = 0;
+    const char *key;
+    json_t *value;
+    json_object_foreach(counts, key, value) if (names) names[count++] = key;
+    if (names) qsort(names, count, sizeof *names, compare_names);
+    for (size_t i = 0; i < count; i++) json_object_set(sorted, names[i], json_object_get(counts, names[i]));
+    free(names);
+    json_decref(counts);
+    return sorted;
+}
+
+static uint64_t constant_bytes(const oq_graph *graph) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < graph->value_count; i++)
+        if (graph->values[i]->initializer) bytes += oq_constant_bytes(graph->values[i]->initializer);
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const oq_node *node = graph->nodes[i];
+        for (size_t a = 0; !node->dead && a < node->attr_count; a++) {
+            if (node->attrs[a].kind == OQ_ATTR_TENSOR) bytes += oq_constant_bytes(node->attrs[a].tensor);
+            if (node->attrs[a].kind == OQ_ATTR_GRAPH) bytes += constant_bytes(node->attrs[a].graph);
+        }
+    }
+    return bytes;
+}
+
+uint64_t oq_report_constant_bytes(const oq_model *model) { return constant_bytes(model->graph); }

@@ -1,0 +1,33 @@
+// Small helpers around jansson for this room.
+#ifndef OQ_REPORT_JSON_H
+#define OQ_REPORT_JSON_H
+
+#include "base/text.h"
+#include "report/report.h"
+
+#include <jansson.h>
+
+// The report made of `root` (one reference is taken over, NULL = out of memory) and a function that prints it
+// as text.
+oq_status oq_report_finish(oq_mem *mem, json_t *root, void (*print)(const json_t *root, oq_text *into),
+                           oq_report *out, oq_error *err);
+// Members with a default for what is not there.
+const char *oq_json_text(const json_t *object, const char *key);
+double oq_json_number(const json_t *object, const char *key);
+size_t oq_json_count(const json_t *object, const char *key);
+// A finite number, or null.
+json_t *oq_json_real(double value);
+
+// Counts of operators by name, main graph and bodies: {"Conv": 50, ...}, sorted.
+json_t *oq_json_operators(const oq_graph *graph);
+// Bytes of all constants of a model.
+uint64_t oq_report_constant_bytes(const oq_model *model);
+// Rows {"name", "op", "fate", "reason", "macs"} of the nodes with a compute rule or with a reason, and their
+// summary.
+json_t *oq_json_plan(const oq_graph *graph, const oq_plan *plan);
+void oq_print_plan(const json_t *plan, oq_text *into);
+// What a comparison found; shared by the reports of convert and verify.
+json_t *oq_json_verify(const oq_verify_result *result);
+void oq_print_verify(const json_t *verify, oq_text *into);
+
+#endif

@@ -1,0 +1,61 @@
+// The plan in a report: which products run on integers, which stay float, and why.
+#include "report/json.h"
+
+#include <string.h>
+
+static const char *const fates[] = {[OQ_FATE_FLOAT] = "float",
+                                    [OQ_FATE_QUANTIZED] = "quantized",
+                                    [OQ_FATE_PASSTHROUGH] = "passthrough",
+                                    [OQ_FATE_FOLDED] = "folded"};
+
+static json_t *row(const oq_node *node, const char *fate, const char *reason, uint64_t macs) {
+    char label[160];
+    json_t *out = json_object();
+    json_object_set_new(out, "node", json_string(oq_node_label(node, label, sizeof label)));
+    json_object_set_new(out, "op", json_string(node->op_type));
+    json_object_set_new(out, "fate", json_string(fate));
+    if (reason) json_object_set_new(out, "reason", json_string(reason));
+    json_object_set_new(out, "macs", json_integer((json_int_t)macs));
+    return out;
+}
+
+json_t *oq_json_plan(const oq_graph *graph, const oq_plan *plan) {
+    const oq_plan_summary summary = oq_plan_summarize(plan);
+    json_t *out = json_object(), *nodes = json_array();
+    json_object_set_new(out, "products", json_integer((json_int_t)summary.nodes));
+    json_object_set_new(out, "quantized", json_integer((json_int_t)summary.quantized));
+    json_object_set_new(out, "macs", json_integer((json_int_t)summary.macs));
+    json_object_set_new(out, "macs_quantized", json_integer((json_int_t)summary.macs_quantized));
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const oq_node *node = graph->nodes[i];
+        const oq_node_plan *fate = node->dead ? NULL : oq_plan_node(plan, node->id);
+        if (fate && (fate->reason || fate->fate == OQ_FATE_QUANTIZED))
+            json_array_append_new(nodes, row(node, fates[fate->fate], fate->reason, fate->macs));
+    }
+    size_t count;
+    const oq_inner_node *inner = oq_plan_inner(plan, &count);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(nodes, row(inner[i].node, fates[OQ_FATE_FLOAT], inner[i].reason, 0));
+    json_object_set_new(out, "nodes", nodes);
+    return out;
+}
+
+void oq_print_plan(const json_t *plan, oq_text *into) {
+    const double macs = oq_json_number(plan, "macs"), share = oq_json_number(plan, "macs_quantized");
+    oq_text_printf(
+        into,
+        "on integers: %zu of %zu matrix products and convolutions, %.1f %% of the multiply-accumulates\n",
+        oq_json_count(plan, "quantized"), oq_json_count(plan, "products"),
+        macs > 0 ? 100 * share / macs : 0.);
+    bool title = false;
+    size_t index;
+    json_t *node;
+    json_array_foreach(json_object_get(plan, "nodes"), index, node) {
+        if (strcmp(oq_json_text(node, "fate"), "float") != 0) continue;
+        if (!title) oq_text_add(into, "left float:\n");
+        title = true;
+        oq_text_printf(into, "  %s (%s, %.1f %%): %s\n", oq_json_text(node, "node"), oq_json_text(node, "op"),
+                       macs > 0 ? 100 * oq_json_number(node, "macs") / macs : 0.,
+                       oq_json_text(node, "reason"));
+    }
+}

@@ -1,0 +1,44 @@
+// Reports: what was found or done, as JSON for programs and, made from that JSON, as a table for people.
+#ifndef OQ_REPORT_REPORT_H
+#define OQ_REPORT_REPORT_H
+
+#include "passes/passes.h"
+#include "quant/quant.h"
+#include "verify/verify.h"
+
+// Both texts are blocks of the mem given to the function that made them; the caller frees them.
+typedef struct oq_report {
+    char *json, *text;
+} oq_report;
+
+void oq_report_release(oq_mem *mem, oq_report *report);
+
+// What is in a model. `plan` says what would be quantized of its prepared form and may be NULL with the
+// reason why there is none.
+oq_status oq_report_inspect(oq_mem *mem, const oq_model *model, const oq_graph *prepared, const oq_plan *plan,
+                            const char *no_plan, oq_report *out, oq_error *err);
+
+// What a conversion did. The counts and the plan's nodes must be taken before emission
+// (oq_convert_facts_before).
+typedef struct oq_convert_facts {
+    void *before; // kept by report/: JSON of the graph and the plan before emission
+    const char *format;
+    size_t samples;
+    bool synthetic;
+    double seconds;
+    size_t peak_memory;               // bytes
+    const oq_verify_result *verified; // NULL: not compared
+} oq_convert_facts;
+
+oq_status oq_convert_facts_before(const oq_model *model, const oq_graph *prepared, const oq_plan *plan,
+                                  oq_convert_facts *facts, oq_error *err);
+void oq_convert_facts_release(oq_convert_facts *facts);
+oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq_model *quantized,
+                            oq_report *out, oq_error *err);
+
+oq_status oq_report_verify(oq_mem *mem, const oq_verify_result *result, oq_report *out, oq_error *err);
+
+// The operator table: Markdown as text.
+oq_status oq_report_operators(oq_mem *mem, oq_report *out, oq_error *err);
+
+#endif
