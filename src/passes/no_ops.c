@@ -18,13 +18,34 @@ static bool always(oq_graph *graph, const oq_node *node) {
     return true;
 }
 
+// Whether a constant input holds zeros only (bool: false).
+static bool is_zero(oq_graph *graph, const oq_node *node, size_t index) {
+    const oq_constant *constant = oq_graph_constant(graph, node->inputs[index]);
+    oq_tensor tensor;
+    if (!constant || oq_constant_load(graph->model->mem, constant, &tensor, NULL) != ONNXQ_OK) return false;
+    bool zero = tensor.dtype != ONNXQ_STRING;
+    for (int64_t i = 0; zero && i < oq_tensor_count(&tensor); i++) zero = oq_tensor_get_f64(&tensor, i) == 0;
+    oq_tensor_release(&tensor);
+    return zero;
+}
+
+// Equal shapes do not suffice: a negative pad at one end and a positive one at the other shift the values.
+static bool pad(oq_graph *graph, const oq_node *node) {
+    size_t count;
+    const int64_t *pads = oq_node_ints(node, "pads", &count);
+    if (!count) return node->input_count > 1 && node->inputs[1] != OQ_NONE && is_zero(graph, node, 1);
+    for (size_t i = 0; i < count; i++)
+        if (pads[i]) return false;
+    return true;
+}
+
 // The mask must be unread and training mode not asked for.
 static bool dropout(oq_graph *graph, const oq_node *node) {
     const bool mask = node->output_count > 1 && node->outputs[1] != OQ_NONE;
     if (mask && (oq_graph_value(graph, node->outputs[1])->use_count ||
                  oq_graph_value(graph, node->outputs[1])->is_output))
         return false;
-    return node->input_count < 3 || node->inputs[2] == OQ_NONE;
+    return node->input_count < 3 || node->inputs[2] == OQ_NONE || is_zero(graph, node, 2);
 }
 
 static bool same_dtype(oq_graph *graph, const oq_node *node) {
@@ -63,7 +84,7 @@ static const no_op no_ops[] = {{"Identity", always},
                                {"Flatten", same_shape},
                                {"Transpose", identity_permutation},
                                {"Concat", single_input},
-                               {"Pad", same_shape}};
+                               {"Pad", pad}};
 
 static bool does_nothing(oq_graph *graph, const oq_node *node) {
     if (!node->input_count || node->inputs[0] == OQ_NONE || !node->output_count ||
