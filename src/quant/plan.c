@@ -102,23 +102,29 @@ static oq_status make(oq_plan *plan, oq_error *err) {
     return ONNXQ_OK;
 }
 
-oq_status oq_plan_make(oq_graph *graph, const oq_stats *stats, const oq_quant_options *options, oq_plan **out,
-                       oq_error *err) {
-    *out = NULL;
+static oq_status new_plan(oq_graph *graph, const oq_quant_options *options, oq_plan **out, oq_error *err) {
     OQ_TRY(oq_options_check(options, err));
     oq_mem *mem = graph->model->mem;
-    oq_plan *plan = oq_mem_calloc(mem, 1, sizeof *plan, err);
+    oq_plan *plan = *out = oq_mem_calloc(mem, 1, sizeof *plan, err);
     if (!plan) return ONNXQ_NO_MEMORY;
     plan->mem = mem;
     oq_arena_init(&plan->arena, mem);
     plan->graph = graph;
-    plan->stats = stats;
     plan->options = *options;
     plan->activation_grid = oq_grid_make(options->activation_bits, options->activation_signed,
                                          options->activation_signed && options->activation_symmetric);
     plan->activation_carrier = oq_grid_carrier(&plan->activation_grid, false);
     plan->value_count = graph->value_count;
     plan->node_count = graph->node_count;
+    return ONNXQ_OK;
+}
+
+oq_status oq_plan_make(oq_graph *graph, const oq_stats *stats, const oq_quant_options *options, oq_plan **out,
+                       oq_error *err) {
+    *out = NULL;
+    oq_plan *plan = NULL;
+    OQ_TRY(new_plan(graph, options, &plan, err));
+    plan->stats = stats;
     const oq_status status = make(plan, err);
     if (status != ONNXQ_OK) {
         oq_plan_free(plan);
@@ -126,6 +132,35 @@ oq_status oq_plan_make(oq_graph *graph, const oq_stats *stats, const oq_quant_op
     }
     *out = plan;
     return ONNXQ_OK;
+}
+
+static void mark(const oq_plan *plan, oq_value_id value, bool *observed) {
+    if (value == OQ_NONE || oq_graph_constant(plan->graph, value)) return;
+    const oq_dtype dtype = oq_value_dtype(plan->graph, value);
+    observed[value] = dtype == ONNXQ_FLOAT || dtype == ONNXQ_UNDEFINED;
+}
+
+oq_status oq_quant_observe(oq_graph *graph, const oq_quant_options *options, bool *observed, oq_error *err) {
+    oq_plan *plan = NULL;
+    memset(observed, 0, graph->value_count * sizeof *observed);
+    OQ_TRY(new_plan(graph, options, &plan, err));
+    oq_status status = allocate(plan, err);
+    if (status == ONNXQ_OK) status = oq_plan_find_layers(plan, err);
+    for (size_t l = 0; status == ONNXQ_OK && l < plan->layer_count; l++) {
+        const oq_layer *layer = &plan->layers[l];
+        const oq_value_id values[] = {layer->operand[0].value, layer->operand[1].value, layer->sum,
+                                      layer->output};
+        for (size_t i = 0; i < sizeof values / sizeof *values; i++) mark(plan, values[i], observed);
+    }
+    for (size_t n = 0; status == ONNXQ_OK && n < plan->node_count; n++) {
+        const oq_node *node = oq_graph_node(graph, (oq_node_id)n);
+        if (!plan->rules[n]) continue;
+        for (size_t i = 0; i < node->input_count && (i == 0 || plan->rules[n]->all_inputs); i++)
+            mark(plan, node->inputs[i], observed);
+        for (size_t i = 0; i < node->output_count; i++) mark(plan, node->outputs[i], observed);
+    }
+    oq_plan_free(plan);
+    return status;
 }
 
 void oq_plan_free(oq_plan *plan) {

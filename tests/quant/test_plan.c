@@ -309,6 +309,36 @@ START_TEST(contradicting_options) {
 }
 END_TEST
 
+// Ranges of the observed values are all that a plan needs.
+START_TEST(observing_what_is_needed) {
+    const char *text =
+        HEAD CONV("h", "x", "w") "r = Relu(h)\np = MaxPool(r) kernel_shape=[2,2]\n" CONV("g", "p", "u")
+            CONV("y", "g", "v") "t = Tanh(y)\ns = Sin(t)\nout s";
+    oq_error err = {0};
+    for (int format = 0; format < 2; format++) {
+        options.format = format ? OQ_FORMAT_QDQ : OQ_FORMAT_QOPERATOR;
+        test_pair_init(&pair, 13, text);
+        test_pair_calibrate(&pair);
+        bool *observed = oq_mem_calloc(&pair.mem, pair.model->graph->value_count, sizeof *observed, &err);
+        CK_OK(oq_quant_observe(pair.model->graph, &options, observed, &err), &err);
+        ck_assert(observed[test_value(pair.model, "x")] && observed[test_value(pair.model, "r")]);
+        ck_assert(!observed[test_value(pair.model, "t")] && !observed[test_value(pair.model, "w")]);
+        for (size_t v = 0; v < pair.model->graph->value_count; v++) {
+            oq_tensor_stats *stats =
+                oq_stats_find(pair.stats, oq_graph_value(pair.model->graph, (int)v)->name);
+            if (stats && !observed[v]) stats->count = 0;
+        }
+        oq_mem_free(&pair.mem, observed);
+        test_pair_plan(&pair, &options);
+        ck_assert_uint_eq(oq_plan_summarize(pair.plan).quantized, 3);
+        ck_assert_int_eq(test_fate(&pair, "p")->fate, OQ_FATE_PASSTHROUGH);
+        test_pair_emit(&pair);
+        ck_assert_double_gt(test_pair_sqnr(&pair), 26);
+        test_pair_release(&pair);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("plan");
     TCase *tcase = tcase_create("plan");
@@ -329,6 +359,7 @@ int main(void) {
     tcase_add_test(tcase, never_calibrated);
     tcase_add_test(tcase, infinity_is_an_error_that_names_the_tensor);
     tcase_add_test(tcase, contradicting_options);
+    tcase_add_test(tcase, observing_what_is_needed);
     suite_add_tcase(suite, tcase);
     return test_main(suite);
 }
