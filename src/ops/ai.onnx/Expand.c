@@ -30,19 +30,15 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
     const oq_dim *elements = oq_infer_elements(context, 1, &count);
     oq_infer_set_dtype(context, 0, oq_infer_dtype(context, 0));
     if (!in || in->rank < 0) return ONNXQ_OK;
-    if (!elements) {
-        const int64_t length = oq_infer_length(context, 1);
-        if (length < 0 || length > OQ_MAX_RANK) return ONNXQ_OK;
-        oq_infer_set(context, 0, in->dtype, (int)length > in->rank ? (int)length : in->rank, NULL);
-        return ONNXQ_OK;
-    }
-    if (count > OQ_MAX_RANK) return ONNXQ_OK;
-    const int rank = (int)count > in->rank ? (int)count : in->rank;
+    const int64_t length = elements ? (int64_t)count : oq_infer_length(context, 1);
+    if (length < 0 || length > OQ_MAX_RANK) return ONNXQ_OK;
+    const int given = (int)length, rank = given > in->rank ? given : in->rank;
     oq_dim dims[OQ_MAX_RANK];
     for (int d = 0; d < rank; ++d) {
-        const int a = d - (rank - in->rank), b = d - (rank - (int)count);
-        const oq_dim one = oq_dim_of(1), target = b >= 0 ? oq_dim_as_size(elements[b]) : one;
-        OQ_TRY(oq_infer_broadcast_dim(context, a >= 0 ? in->dim[a] : one, target, &dims[d], err));
+        const int a = d - (rank - in->rank), b = d - (rank - given);
+        oq_dim target = oq_dim_of(1);
+        if (b >= 0) target = elements ? oq_dim_as_size(elements[b]) : OQ_DIM_ANONYMOUS;
+        OQ_TRY(oq_infer_broadcast_dim(context, a >= 0 ? in->dim[a] : oq_dim_of(1), target, &dims[d], err));
     }
     oq_infer_set(context, 0, in->dtype, rank, dims);
     return ONNXQ_OK;
