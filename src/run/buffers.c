@@ -116,7 +116,7 @@ static oq_status new_buffer(oq_buffers *buffers, size_t size, oq_buffer **out, o
         give_back(take_idle(buffers, buffers->idle_count - 1));
     void *idle = buffers->idle;
     OQ_TRY(oq_mem_reserve(buffers->mem, &idle, buffers->owners + buffers->idle_count, &buffers->idle_capacity,
-                          sizeof *buffers->idle, err));
+                          sizeof(oq_buffer *), err));
     buffers->idle = idle;
     *out = oq_buffer_new(buffers->mem, size, err);
     return *out ? ONNXQ_OK : ONNXQ_NO_MEMORY;

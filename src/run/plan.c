@@ -130,7 +130,7 @@ static size_t count_bodies(const oq_node *node) {
 static oq_status new_bodies(oq_builder *b, oq_step *step, oq_error *err) {
     const oq_node *node = step->node;
     const oq_outside outside = {.places = step->inputs + step->input_count, .count = step->capture_count};
-    step->bodies = plan_array(b, count_bodies(node), sizeof *step->bodies, err);
+    step->bodies = plan_array(b, count_bodies(node), sizeof(oq_plan *), err);
     if (!step->bodies) return ONNXQ_NO_MEMORY;
     for (size_t i = 0; i < node->attr_count; i++) {
         const oq_attr *attr = &node->attrs[i];
@@ -163,7 +163,7 @@ static oq_status new_children(oq_builder *b, oq_error *err) {
 static oq_status add_plan(oq_program *program, oq_graph *graph, oq_plan **out, oq_error *err) {
     void *plans = program->plans;
     OQ_TRY(oq_mem_reserve(program->mem, &plans, program->plan_count, &program->plan_capacity,
-                          sizeof *program->plans, err));
+                          sizeof(oq_plan *), err));
     program->plans = plans;
     oq_plan *plan = oq_arena_calloc(&program->arena, 1, sizeof *plan, err);
     if (!plan) return ONNXQ_NO_MEMORY;

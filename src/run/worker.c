@@ -65,7 +65,7 @@ static oq_status frame_of(oq_worker *worker, const oq_plan *plan, frame **out, o
     frame *f = *out = &worker->frames[plan->index];
     if (f->out) return ONNXQ_OK;
     if (!f->slots) f->slots = oq_mem_calloc(worker->mem, plan->slot_count + 1, sizeof *f->slots, err);
-    if (!f->in) f->in = oq_mem_calloc(worker->mem, plan->most_inputs + 1, sizeof *f->in, err);
+    if (!f->in) f->in = oq_mem_calloc(worker->mem, plan->most_inputs + 1, sizeof(oq_value *), err);
     if (f->slots && f->in) f->out = oq_mem_calloc(worker->mem, plan->most_outputs + 1, sizeof *f->out, err);
     return f->out ? ONNXQ_OK : ONNXQ_NO_MEMORY;
 }
@@ -97,7 +97,8 @@ static oq_status run_graph(oq_run_context *context, const oq_graph *body, const 
         return oq_fail(err, ONNXQ_BAD_MODEL,
                        "body '%s' has %zu inputs and %zu outputs, but the node needs %zu and %zu", body->name,
                        body->input_count, body->output_count, input_count, output_count);
-    const oq_value **given = oq_scratch_take(&c->worker->scratch, (input_count + 1) * sizeof *given, err);
+    const oq_value **given =
+        oq_scratch_take(&c->worker->scratch, (input_count + 1) * sizeof(oq_value *), err);
     if (!given) return ONNXQ_NO_MEMORY;
     for (size_t i = 0; i < input_count; i++) given[i] = inputs[i].kind == OQ_VALUE_NONE ? NULL : &inputs[i];
     return oq_worker_run_plan(c->worker, plan, given, input_count, context->captures, outputs, err);
@@ -240,7 +241,7 @@ oq_status oq_worker_run(oq_worker *worker, const oq_value *inputs, oq_value *out
 oq_status oq_step_prepare(oq_worker *worker, oq_step *step, oq_error *err) {
     const size_t readings = step->input_count + step->capture_count;
     const oq_scratch_mark mark = oq_scratch_here(&worker->scratch);
-    frame f = {.in = oq_scratch_take(&worker->scratch, (readings + 1) * sizeof *f.in, err),
+    frame f = {.in = oq_scratch_take(&worker->scratch, (readings + 1) * sizeof(oq_value *), err),
                .out = oq_scratch_take(&worker->scratch, (step->output_count + 1) * sizeof *f.out, err)};
     oq_status status = f.in && f.out ? ONNXQ_OK : ONNXQ_NO_MEMORY;
     for (size_t i = 0; status == ONNXQ_OK && i < readings; i++)
