@@ -32,7 +32,7 @@ static oq_status run_axis(oq_run_context *context, int64_t asked, oq_error *err)
     const oq_tensor *x = oq_in(context, 0);
     const oq_tensor *length = oq_in(context, 1);
     const int rank = x->shape.rank;
-    request r;
+    request r = {0};
     oq_dft dft;
     OQ_TRY(read_axis(asked, rank, &r.axis, err));
     const int64_t size = x->shape.dim[r.axis];
@@ -82,7 +82,7 @@ static oq_status run_20(oq_run_context *context, oq_error *err) {
 static oq_status infer_axis(oq_infer_context *context, int64_t asked, bool known, oq_error *err) {
     const oq_type *x = oq_infer_in(context, 0);
     int64_t length = -1;
-    request r;
+    request r = {0};
     if (!x) return ONNXQ_OK;
     oq_type out = *x;
     if (x->rank >= 0) {

@@ -36,7 +36,7 @@ static oq_status read_frames(const oq_run_context *context, frames *f, oq_error 
 static oq_status run(oq_run_context *context, oq_error *err) {
     const oq_tensor *signal = oq_in(context, SIGNAL);
     const oq_tensor *window = oq_in(context, WINDOW);
-    frames f;
+    frames f = {0};
     oq_dft dft;
     OQ_TRY(read_frames(context, &f, err));
     const int64_t bins = oq_node_int(context->node, "onesided", 1) ? f.length / 2 + 1 : f.length;
