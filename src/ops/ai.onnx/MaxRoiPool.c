@@ -51,7 +51,7 @@ static oq_status read_shapes(const oq_run_context *context, int64_t pooled[2], o
 static oq_status run(oq_run_context *context, oq_error *err) {
     const oq_tensor *x = oq_in(context, 0);
     const oq_tensor *rois = oq_in(context, 1);
-    int64_t pooled[2];
+    int64_t pooled[2] = {0};
     OQ_TRY(read_shapes(context, pooled, err));
     const int64_t *image = &x->shape.dim[2];
     const oq_shape shape = OQ_SHAPE(rois->shape.dim[0], x->shape.dim[1], pooled[0], pooled[1]);
