@@ -74,7 +74,7 @@ oq_status oq_binary_align(const oq_run_context *context, const oq_shape *a, cons
     const oq_attr *given = oq_node_attr(context->node, "axis");
     if (given && given->kind == OQ_ATTR_INT) {
         const int64_t from = given->i < 0 ? given->i + a->rank : given->i;
-        if (from < 0 || from + b->rank > a->rank)
+        if (from < 0 || from > a->rank - b->rank)
             axis = -1;
         else
             axis = (int)from;

@@ -93,7 +93,7 @@ oq_status oq_upgrade_broadcast(oq_upgrade_context *context, oq_error *err) {
                 "of both inputs: run shape inference on the model first",
                 node->op_type);
         const int64_t from = axis->i < 0 ? axis->i + a : axis->i;
-        if (from < 0 || from + b > a)
+        if (from < 0 || from > a - b)
             return oq_fail(err, ONNXQ_BAD_MODEL, "%s: attribute axis does not place input 1 inside input 0",
                            node->op_type);
         const int ones = a - b - (int)from;
