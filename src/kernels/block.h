@@ -10,8 +10,15 @@
 #define OQ_MC (OQ_MR == 14 ? 56 : 48) // rows of a block of A: whole strips
 #define OQ_KC 256                     // groups of a block: a panel of it fills half of the first-level cache
 
-// Which numbers the units hold: floats; 8-bit numbers with the unsigned side of the dot product in A or in B.
-typedef enum oq_kind { OQ_KIND_F32, OQ_KIND_UNSIGNED_A, OQ_KIND_UNSIGNED_B } oq_kind;
+#define OQ_A_ROW (OQ_KC + 16) // units from row to row of a block of A that is packed by rows
+
+// Which numbers the units hold, and how A lies: by rows (packed per call: a copy, or a widening), or in
+// strips of OQ_MR rows side by side (packed once: filters). With 8 bits, the unsigned side of the dot product
+// is A by rows, and B when A lies in strips.
+typedef enum oq_kind { OQ_KIND_F32_ROWS, OQ_KIND_F32_STRIPS, OQ_KIND_8_ROWS, OQ_KIND_8_STRIPS } oq_kind;
+
+OQ_INLINE bool oq_kind_is_f32(oq_kind kind) { return kind <= OQ_KIND_F32_STRIPS; }
+OQ_INLINE bool oq_kind_by_rows(oq_kind kind) { return kind == OQ_KIND_F32_ROWS || kind == OQ_KIND_8_ROWS; }
 
 // Done to finished sums of float32 products.
 typedef struct oq_finish_f32 {
@@ -34,7 +41,7 @@ typedef struct oq_finish_8 {
 typedef struct oq_block {
     oq_kind kind;
     size_t rows, columns, groups;
-    const int32_t *a; // strips of OQ_MR rows: [groups][OQ_MR] units
+    const int32_t *a; // strips of OQ_MR rows: [groups][OQ_MR] units, or [OQ_MR][OQ_A_ROW] by rows
     size_t a_strip;   // units between strips
     const int32_t *b; // panels of OQ_NR columns: [groups][OQ_NR] units
     size_t b_panel;   // units between panels
@@ -60,6 +67,19 @@ OQ_INLINE int32_t oq_unit_8(const uint8_t *p, size_t stride, size_t count, bool 
         unit |= number << (t * (32 / OQ_UNIT_8));
     }
     return (int32_t)unit;
+}
+// The units of OQ_W columns from `count` <= OQ_UNIT_8 lines of numbers, from place j on.
+OQ_INLINE vi oq_interleave_8(const uint8_t *const lines[OQ_UNIT_8], size_t j, size_t count, bool is_signed,
+                             uint8_t flip) {
+    const int bits = 32 / OQ_UNIT_8;
+    const vi mask = vi_set1((1 << bits) - 1);
+    vi unit = vi_set1(0);
+    for (size_t t = 0; t < count; t++) {
+        vi number = is_signed ? vi_load_i8(lines[t] + j) : vi_load_u8(lines[t] + j);
+        if (flip) number = vi_add(number, vi_set1(flip));
+        unit = vi_or(unit, vi_shl(vi_and(number, mask), (int)t * bits));
+    }
+    return unit;
 }
 // What the sides of a dot product add to their numbers to make them u8 and s8; zero where units are int16.
 #define OQ_SHIFT_UNSIGNED(is_signed) (OQ_UNIT_8 == 4 && (is_signed) ? 128 : 0)

@@ -14,38 +14,35 @@ typedef struct tile {
 } tile;
 
 OQ_INLINE vi multiply_add(vi sum, vi a, vi b, oq_kind kind) {
-    if (kind == OQ_KIND_F32) return vf_bits(vf_fma(vf_from_bits(a), vf_from_bits(b), vf_from_bits(sum)));
-    return kind == OQ_KIND_UNSIGNED_A ? vi_dot_units(sum, a, b) : vi_dot_units(sum, b, a);
+    if (oq_kind_is_f32(kind)) return vf_bits(vf_fma(vf_from_bits(a), vf_from_bits(b), vf_from_bits(sum)));
+    return kind == OQ_KIND_8_ROWS ? vi_dot_units(sum, a, b) : vi_dot_units(sum, b, a);
 }
 
 // rows, vectors and kind are constants in every instance, so that the sums live in registers.
 OQ_INLINE void compute_tile(const tile *t, const int rows, const int vectors, const oq_kind kind) {
     vi sum[OQ_MR][WIDE];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            sum[i][v] =
-                t->from ? vi_load(t->from + (size_t)i * t->from_stride + (size_t)(v * OQ_W)) : vi_set1(0);
-    const int32_t *a = t->a, *b = t->b;
-    const size_t panel = t->b_panel;
-    for (size_t g = t->groups; g > 0; g--, a += OQ_MR, b += OQ_NR) {
-        vi column[WIDE];
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            column[v] = vi_load(b + (size_t)(v / OQ_NV) * panel + (size_t)(v % OQ_NV * OQ_W));
-#pragma GCC unroll 16
-        for (int i = 0; i < rows; i++) {
-            const vi one = vi_set1_unit(a + i);
-#pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++) sum[i][v] = multiply_add(sum[i][v], one, column[v], kind);
+    OQ_EACH(i, rows) {
+        OQ_EACH(v, vectors) {
+            sum[i][v] = vi_set1(0);
+            if (t->from) sum[i][v] = vi_load(t->from + (size_t)i * t->from_stride + (size_t)(v * OQ_W));
         }
     }
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            vi_store(t->to + (size_t)i * t->to_stride + (size_t)(v * OQ_W), sum[i][v]);
+    const int32_t *a = t->a, *b = t->b;
+    const size_t panel = t->b_panel;
+    const size_t a_step = oq_kind_by_rows(kind) ? 1 : OQ_MR, a_row = oq_kind_by_rows(kind) ? OQ_A_ROW : 1;
+    for (size_t g = t->groups; g > 0; g--, a += a_step, b += OQ_NR) {
+        vi column[WIDE];
+        OQ_EACH(v, vectors) {
+            column[v] = vi_load(b + (size_t)(v / OQ_NV) * panel + (size_t)(v % OQ_NV * OQ_W));
+        }
+        OQ_EACH(i, rows) {
+            const vi one = vi_set1_unit(a + (size_t)i * a_row);
+            OQ_EACH(v, vectors) { sum[i][v] = multiply_add(sum[i][v], one, column[v], kind); }
+        }
+    }
+    OQ_EACH(i, rows) {
+        OQ_EACH(v, vectors) { vi_store(t->to + (size_t)i * t->to_stride + (size_t)(v * OQ_W), sum[i][v]); }
+    }
 }
 
 typedef void (*tile_function)(const tile *t);
@@ -88,13 +85,15 @@ typedef struct tile_row {
 #endif
 // clang-format on
 
-TILES(OQ_KIND_F32, tiles_f32)
-TILES(OQ_KIND_UNSIGNED_A, tiles_unsigned_a)
-#if OQ_UNIT_8 == 4
-TILES(OQ_KIND_UNSIGNED_B, tiles_unsigned_b)
-#else
-#define tiles_unsigned_b tiles_unsigned_a // pairs of int16: the sides are alike
-#endif
+TILES(OQ_KIND_F32_ROWS, f32_rows)
+TILES(OQ_KIND_F32_STRIPS, f32_strips)
+TILES(OQ_KIND_8_ROWS, bytes_rows)
+TILES(OQ_KIND_8_STRIPS, bytes_strips)
+
+static const tile_row *const tables[] = {[OQ_KIND_F32_ROWS] = f32_rows,
+                                         [OQ_KIND_F32_STRIPS] = f32_strips,
+                                         [OQ_KIND_8_ROWS] = bytes_rows,
+                                         [OQ_KIND_8_STRIPS] = bytes_strips};
 
 // Adds bias, clamps: rows x columns sums with row stride `stride` into C at (row, column) of the block.
 static void finish_f32(const oq_block *b, const int32_t *sums, size_t stride, size_t row, size_t column,
@@ -103,6 +102,7 @@ static void finish_f32(const oq_block *b, const int32_t *sums, size_t stride, si
     const vf low = vf_set1(f->low), high = vf_set1(f->high);
     for (size_t i = 0; i < rows; i++) {
         const vf row_bias = vf_set1(f->row_bias ? f->row_bias[row + i] : 0.0f);
+        int32_t *c = b->c + (row + i) * b->ldc + column;
         for (size_t j = 0; j < columns; j += OQ_W) {
             const size_t n = columns - j;
             vf x = vf_from_bits(vi_load(sums + i * stride + j));
@@ -112,7 +112,7 @@ static void finish_f32(const oq_block *b, const int32_t *sums, size_t stride, si
                 x = vf_select(vf_lt(x, low), low, x);
                 x = vf_select(vf_lt(high, x), high, x);
             }
-            vi_store_up_to(b->c + (row + i) * b->ldc + column + j, vf_bits(x), n);
+            vi_store_up_to(c + j, vf_bits(x), n);
         }
     }
 }
@@ -139,40 +139,34 @@ static void finish_8(const oq_block *b, const int32_t *sums, size_t stride, size
             const vf multiplier = f->column_multiplier
                                       ? vf_load_up_to(f->column_multiplier + at, n)
                                       : vf_set1(f->row_multiplier ? f->row_multiplier[r] : q->multiplier[0]);
-            uint8_t bytes[OQ_W];
-            vi_store_8(bytes, oq_requantize_vector(x, multiplier, q->zero_point, q->is_signed));
-            memcpy(f->out + r * b->ldc + at, bytes, oq_least(n, OQ_W));
+            vi_store_8_up_to(f->out + r * b->ldc + at,
+                             oq_requantize_vector(x, multiplier, q->zero_point, q->is_signed), n);
         }
     }
 }
 
 static bool needs_finish(const oq_block *b) {
     if (!b->last) return false;
-    if (b->kind == OQ_KIND_F32)
-        return b->finish_f32.row_bias || b->finish_f32.column_bias || b->finish_f32.clamp;
+    const oq_finish_f32 *f = &b->finish_f32;
+    if (oq_kind_is_f32(b->kind)) return f->row_bias || f->column_bias || f->clamp;
     return b->finish_8.row_term || b->finish_8.column_term || b->finish_8.cross_row[0] ||
            b->finish_8.cross_row[1] || b->finish_8.requantize;
-}
-
-static const tile_row *tiles_of(oq_kind kind) {
-    return kind == OQ_KIND_F32 ? tiles_f32 : kind == OQ_KIND_UNSIGNED_A ? tiles_unsigned_a : tiles_unsigned_b;
 }
 
 // One tile, through a buffer where its columns are not whole vectors or its sums get finished.
 static void run_tile(const oq_block *b, tile *t, size_t row, size_t column, size_t rows, size_t columns,
                      size_t vectors, bool finish) {
-    const tile_row *functions = &tiles_of(b->kind)[rows - 1];
+    const tile_row *functions = &tables[b->kind][rows - 1];
     const tile_function compute = vectors == 1       ? functions->narrow
                                   : vectors == OQ_NV ? functions->full
                                                      : functions->wide;
-    int32_t *const c = b->c ? b->c + row * b->ldc + column : NULL;
     const bool whole = columns == vectors * OQ_W;
-    int32_t buffer[OQ_MR * WIDE * OQ_W] __attribute__((aligned(64)));
     const size_t stride = vectors * OQ_W;
+    int32_t *const c = b->c ? b->c + row * b->ldc + column : NULL;
+    int32_t buffer[OQ_MR * WIDE * OQ_W] __attribute__((aligned(64)));
     t->from = b->first ? NULL : c;
-    t->from_stride = b->ldc;
+    t->from_stride = t->to_stride = b->ldc;
     t->to = c;
-    t->to_stride = b->ldc;
     if (!whole || finish) {
         t->to = buffer;
         t->to_stride = stride;
@@ -185,7 +179,7 @@ static void run_tile(const oq_block *b, tile *t, size_t row, size_t column, size
     }
     compute(t);
     if (finish)
-        (b->kind == OQ_KIND_F32 ? finish_f32 : finish_8)(b, buffer, stride, row, column, rows, columns);
+        (oq_kind_is_f32(b->kind) ? finish_f32 : finish_8)(b, buffer, stride, row, column, rows, columns);
     else if (!whole)
         for (size_t i = 0; i < rows; i++) memcpy(c + i * b->ldc, buffer + i * stride, columns * sizeof *c);
 }
@@ -193,7 +187,7 @@ static void run_tile(const oq_block *b, tile *t, size_t row, size_t column, size
 void OQ_FN(block)(const oq_block *b) {
     if (b->rows == 0) return;
     const bool finish = needs_finish(b);
-    const bool few_rows = b->rows <= OQ_MR && tiles_of(b->kind)[b->rows - 1].wide;
+    const bool few_rows = b->rows <= OQ_MR && tables[b->kind][b->rows - 1].wide;
     tile t = {.groups = b->groups, .b_panel = b->b_panel};
     for (size_t column = 0; column < b->columns;) {
         const size_t left = b->columns - column;

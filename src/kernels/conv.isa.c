@@ -86,6 +86,17 @@ OQ_INLINE void fill(uint8_t *to, int64_t count, uint32_t value, const size_t siz
         memset(to, 0, (size_t)count * size); // floats are padded with +0
 }
 
+typedef uint32_t __attribute__((may_alias)) word; // any 4-byte element
+
+OQ_INLINE void copy_strided(const uint8_t *from, const size_t stride, size_t n, uint8_t *to,
+                            const size_t size) {
+    if (size == 1)
+        for (size_t t = 0; t < n; t++) to[t] = from[t * stride];
+    else
+        for (size_t t = 0; t < n; t++)
+            ((word *)(void *)to)[t] = ((const word *)(const void *)from)[t * stride];
+}
+
 // One stretch of an output row: element t from x column `at + t * stride`.
 OQ_INLINE void gather_run(const uint8_t *row, int64_t width, int64_t at, int64_t stride, int64_t count,
                           uint8_t *to, uint32_t padding, const size_t size) {
@@ -95,12 +106,16 @@ OQ_INLINE void gather_run(const uint8_t *row, int64_t width, int64_t at, int64_t
     high = high < low ? low : high < count ? high : count;
     fill(to, low, padding, size);
     const uint8_t *from = row + (at + low * stride) * (int64_t)size;
+    to += (size_t)low * size;
+    const size_t n = (size_t)(high - low);
     if (stride == 1)
-        memcpy(to + (size_t)low * size, from, (size_t)(high - low) * size);
+        memcpy(to, from, n * size);
+    else if (stride == 2)
+        copy_strided(from, 2, n, to, size); // a constant lets the compiler use vectors
     else
-        for (int64_t t = 0; t < high - low; t++)
-            memcpy(to + (size_t)(low + t) * size, from + t * stride * (int64_t)size, size);
-    fill(to + (size_t)high * size, count - high, padding, size);
+        copy_strided(from, (size_t)stride, n, to, size);
+    to += n * size;
+    fill(to, count - high, padding, size);
 }
 
 // The elements that kernel position `k` (channel and tap) meets at output pixels [column, column + columns).
@@ -156,16 +171,18 @@ static void panels_8(const gather *q, size_t unit, size_t units, size_t column, 
     uint8_t buffer[OQ_UNIT_8][NC] __attribute__((aligned(64)));
     const bool x_signed = q->call->integers->x_signed;
     const uint8_t flip = OQ_FLIP(OQ_SHIFT_UNSIGNED(x_signed));
+    const uint8_t *lines[OQ_UNIT_8];
     memset(buffer, 0, sizeof buffer);
     for (size_t u = 0; u < units; u++) {
         const size_t k = (unit + u) * OQ_UNIT_8, count = oq_least(q->g.depth - k, OQ_UNIT_8);
         for (size_t t = 0; t < count; t++) {
-            const uint8_t *line = gather_line(q, k + t, column, columns, buffer[t]);
-            if (line != buffer[t]) memcpy(buffer[t], line, columns);
+            lines[t] = gather_line(q, k + t, column, columns, buffer[t]);
+            if (columns % OQ_W && q->direct)
+                lines[t] = memcpy(buffer[t], lines[t], columns); // not beyond the end of x
         }
-        for (size_t j = 0; j < oq_round_up(columns, OQ_NR); j++)
-            to[(j / OQ_NR * units + u) * OQ_NR + j % OQ_NR] =
-                j < columns ? oq_unit_8(&buffer[0][j], NC, count, x_signed, flip) : 0;
+        for (size_t j = 0; j < columns; j += OQ_W)
+            vi_store(to + (j / OQ_NR * units + u) * OQ_NR + j % OQ_NR,
+                     oq_interleave_8(lines, j, count, x_signed, flip));
     }
 }
 
@@ -231,7 +248,7 @@ static void block_rows(const gather *q, size_t group, const oq_span *span, size_
     for (size_t row = span->row; row < span->row_end; row += MC) {
         const size_t filter = group * q->g.group_filters + row, rows = oq_least(span->row_end - row, MC);
         oq_block block = {
-            .kind = call->integers ? OQ_KIND_UNSIGNED_B : OQ_KIND_F32,
+            .kind = call->integers ? OQ_KIND_8_STRIPS : OQ_KIND_F32_STRIPS,
             .rows = rows,
             .columns = columns,
             .groups = units,

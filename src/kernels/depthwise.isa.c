@@ -123,19 +123,17 @@ static void set_taps(plane *p) {
 OQ_INLINE void sum_taps(const plane *p, const int32_t *const from[AT_ONCE], int32_t *sums,
                         const bool is_f32) {
     vi sum[AT_ONCE];
-#pragma GCC unroll 4
-    for (int v = 0; v < AT_ONCE; v++) sum[v] = vi_set1(0);
+    OQ_EACH(v, AT_ONCE) { sum[v] = vi_set1(0); }
     for (size_t t = 0; t < p->taps; t++) {
         const vi weight = vi_set1(p->weight[t]);
-#pragma GCC unroll 4
-        for (int v = 0; v < AT_ONCE; v++) {
-            const vi x = vi_load(from[v] + p->offset[t]);
+        const int64_t offset = p->offset[t];
+        OQ_EACH(v, AT_ONCE) {
+            const vi x = vi_load(from[v] + offset);
             sum[v] = is_f32 ? vf_bits(vf_fma(vf_from_bits(weight), vf_from_bits(x), vf_from_bits(sum[v])))
                             : vi_dot(sum[v], weight, x);
         }
     }
-#pragma GCC unroll 4
-    for (int v = 0; v < AT_ONCE; v++) vi_store(sums + v * OQ_W, sum[v]);
+    OQ_EACH(v, AT_ONCE) { vi_store(sums + v * OQ_W, sum[v]); }
 }
 
 static void finish_f32(const plane *p, vi sum, size_t at, size_t n) {

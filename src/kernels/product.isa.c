@@ -32,20 +32,21 @@ void OQ_FN(gemm_f32_pack)(const float *b, size_t ldb, bool transposed, size_t k,
     }
 }
 
-// Rows [row, row + rows) of A, k in [group, group + groups), into strips.
+// Rows [row, row + rows) of A, k in [group, group + groups).
 static void pack_a_f32(const oq_gemm_f32 *g, size_t row, size_t rows, size_t group, size_t groups,
                        int32_t *packed) {
-    float *to = (float *)(void *)packed;
-    for (size_t i = 0; i < rows; i += OQ_MR, to += groups * OQ_MR) {
-        const size_t strip = oq_least(rows - i, OQ_MR);
+    for (size_t i = 0; i < rows; i++) {
+        float *to = (float *)(void *)(packed + i * OQ_A_ROW);
         const float *from = g->a + (row + i) * g->a_row + group * g->a_column;
-        for (size_t p = 0; p < groups; p++)
-            for (size_t r = 0; r < strip; r++) to[p * OQ_MR + r] = from[r * g->a_row + p * g->a_column];
+        if (g->a_column == 1)
+            memcpy(to, from, groups * sizeof *to);
+        else
+            for (size_t p = 0; p < groups; p++) to[p] = from[p * g->a_column];
     }
 }
 
 void OQ_FN(gemm_f32_span)(const oq_gemm_f32 *g, const oq_span *span) {
-    int32_t a[OQ_MC * OQ_KC] __attribute__((aligned(64)));
+    int32_t a[OQ_MC * OQ_A_ROW] __attribute__((aligned(64)));
     for (size_t row = span->row; row < span->row_end; row += OQ_MC) {
         const size_t rows = oq_least(span->row_end - row, OQ_MC);
         size_t group = 0;
@@ -53,12 +54,12 @@ void OQ_FN(gemm_f32_span)(const oq_gemm_f32 *g, const oq_span *span) {
             const size_t groups = oq_least(g->k - group, OQ_KC);
             pack_a_f32(g, row, rows, group, groups, a);
             const oq_block block = {
-                .kind = OQ_KIND_F32,
+                .kind = OQ_KIND_F32_ROWS,
                 .rows = rows,
                 .columns = span->column_end - span->column,
                 .groups = groups,
                 .a = a,
-                .a_strip = groups * OQ_MR,
+                .a_strip = OQ_MR * OQ_A_ROW,
                 .b = (const int32_t *)g->b + span->column * g->k + group * OQ_NR,
                 .b_panel = g->k * OQ_NR,
                 .c = (int32_t *)(void *)(g->c + row * g->ldc + span->column),
@@ -101,16 +102,19 @@ void OQ_FN(gemm_8_pack)(const void *b, bool b_signed, size_t ldb, bool transpose
     }
 }
 
-static void pack_a_8(const oq_gemm_8 *g, size_t row, size_t rows, size_t group, size_t groups, int32_t *to) {
+static void pack_a_8(const oq_gemm_8 *g, size_t row, size_t rows, size_t group, size_t groups,
+                     int32_t *packed) {
     const uint8_t flip = OQ_FLIP(OQ_SHIFT_UNSIGNED(g->a_signed));
-    for (size_t i = 0; i < rows; i += OQ_MR, to += groups * OQ_MR)
-        for (size_t r = 0; r < oq_least(rows - i, OQ_MR); r++) {
-            const uint8_t *from = (const uint8_t *)g->a + (row + i + r) * g->lda;
-            for (size_t q = 0; q < groups; q++) {
-                const size_t p = (group + q) * OQ_UNIT_8;
-                to[q * OQ_MR + r] = oq_unit_8(from + p, 1, oq_least(g->k - p, OQ_UNIT_8), g->a_signed, flip);
-            }
-        }
+    const size_t k = group * OQ_UNIT_8, count = oq_least(g->k - k, groups * OQ_UNIT_8);
+    for (size_t i = 0; i < rows; i++, packed += OQ_A_ROW) {
+        const uint8_t *from = (const uint8_t *)g->a + (row + i) * g->lda + k;
+        size_t q = 0;
+        for (; (q + OQ_W) * OQ_UNIT_8 <= count; q += OQ_W)
+            vi_store(packed + q, vi_load_units(from + q * OQ_UNIT_8, g->a_signed, flip));
+        for (; q < groups; q++)
+            packed[q] = oq_unit_8(from + q * OQ_UNIT_8, 1, oq_least(count - q * OQ_UNIT_8, OQ_UNIT_8),
+                                  g->a_signed, flip);
+    }
 }
 
 // sum over k of (a - za)(b - zb) = sum a b - za (column sum - k zb) - zb (row sum): a term per column, a term
@@ -176,7 +180,7 @@ static oq_finish_8 finish_of(const oq_gemm_8 *g, const terms *t, size_t row, siz
 
 static void block_rows_8(const oq_gemm_8 *g, size_t row, size_t rows, size_t column, size_t columns,
                          terms *t) {
-    int32_t a[OQ_MC * OQ_KC] __attribute__((aligned(64)));
+    int32_t a[OQ_MC * OQ_A_ROW] __attribute__((aligned(64)));
     const size_t all = groups_8(g->k);
     const int32_t *panels = (const int32_t *)g->b + oq_round_up(g->n, OQ_NR) + column * all;
     row_terms(g, row, rows, t);
@@ -185,12 +189,12 @@ static void block_rows_8(const oq_gemm_8 *g, size_t row, size_t rows, size_t col
         const size_t groups = oq_least(all - group, OQ_KC);
         pack_a_8(g, row, rows, group, groups, a);
         const oq_block block = {
-            .kind = OQ_KIND_UNSIGNED_A,
+            .kind = OQ_KIND_8_ROWS,
             .rows = rows,
             .columns = columns,
             .groups = groups,
             .a = a,
-            .a_strip = groups * OQ_MR,
+            .a_strip = OQ_MR * OQ_A_ROW,
             .b = panels + group * OQ_NR,
             .b_panel = all * OQ_NR,
             .c = g->c + row * g->ldc + column,

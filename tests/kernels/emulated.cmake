@@ -3,7 +3,7 @@ file(GLOB emulated_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/*.i
 add_library(kernels_emulated OBJECT ${emulated_sources})
 target_include_directories(kernels_emulated BEFORE PRIVATE ${CMAKE_CURRENT_LIST_DIR}/emulated)
 target_include_directories(kernels_emulated PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
-target_compile_definitions(kernels_emulated PRIVATE OQ_ISA=emulated OQ_ISA_IS_avx512=1)
+target_compile_definitions(kernels_emulated PRIVATE OQ_ISA=emulated OQ_ISA_IS_avx512=1 OQ_EMULATED=1)
 target_compile_options(kernels_emulated PRIVATE -O1)
 target_link_libraries(kernels_emulated PRIVATE onnxq_flags)
 file(GLOB emulated_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/test_*.c)

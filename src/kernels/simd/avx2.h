@@ -93,6 +93,11 @@ OQ_INLINE void vd_store(double *p, vd a) { _mm256_storeu_pd(p, a); }
 
 OQ_INLINE vi vi_load_u8(const void *p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)); }
 OQ_INLINE vi vi_load_i8(const void *p) { return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)); }
+OQ_INLINE vi vi_load_units(const uint8_t *p, bool is_signed, uint8_t flip) {
+    (void)flip;
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return is_signed ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
+}
 OQ_INLINE void vi_store_8(void *p, vi a) {
     const __m256i low = _mm256_set1_epi32(0x0c080400); // byte 0 of each int32 to the front of its half
     const __m256i bytes = _mm256_shuffle_epi8(a, low);

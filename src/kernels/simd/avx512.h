@@ -71,6 +71,10 @@ OQ_INLINE void vd_store(double *p, vd a) { _mm512_storeu_pd(p, a); }
 
 OQ_INLINE vi vi_load_u8(const void *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); }
 OQ_INLINE vi vi_load_i8(const void *p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)); }
+OQ_INLINE vi vi_load_units(const uint8_t *p, bool is_signed, uint8_t flip) {
+    (void)is_signed;
+    return _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_set1_epi8((char)flip));
+}
 OQ_INLINE void vi_store_8(void *p, vi a) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(a)); }
 OQ_INLINE void vi_store_8x4(void *p, const vi a[4], bool is_signed) {
     (void)is_signed;

@@ -98,6 +98,12 @@ OQ_INLINE void vd_store(double *p, vd a) { memcpy(p, a.v, sizeof a.v); }
 // Bytes: OQ_W of them, and four vectors with values that fit a byte as 4 * OQ_W bytes (low 8 bits).
 OQ_INLINE vi vi_load_u8(const void *p) { OQ_LANES(vi, ((const uint8_t *)p)[l]); }
 OQ_INLINE vi vi_load_i8(const void *p) { OQ_LANES(vi, ((const int8_t *)p)[l]); }
+// OQ_W units from OQ_W * OQ_UNIT_8 numbers in a row; `flip` is for units of bytes.
+OQ_INLINE vi vi_load_units(const uint8_t *p, bool is_signed, uint8_t flip) {
+    (void)flip;
+    OQ_LANES(vi, is_signed ? (int32_t)((uint32_t)(int8_t)p[2 * l + 1] << 16 | (uint16_t)(int8_t)p[2 * l])
+                           : p[2 * l + 1] << 16 | p[2 * l]);
+}
 OQ_INLINE void vi_store_8(void *p, vi a) {
     for (int l = 0; l < OQ_W; l++) ((uint8_t *)p)[l] = (uint8_t)a.v[l];
 }

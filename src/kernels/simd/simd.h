@@ -14,6 +14,13 @@
 #define OQ_INLINE       static inline __attribute__((always_inline, unused))
 #define OQ_PASTE_(a, b) oq_##a##_##b
 #define OQ_PASTE(a, b)  OQ_PASTE_(a, b)
+// A loop over registers: unrolled, so that they stay registers. A build over emulated vectors, which lie in
+// memory, goes without: compiling it would take minutes.
+#if defined(OQ_EMULATED)
+#define OQ_EACH(i, count) for (int i = 0; i < (count); i++)
+#else
+#define OQ_EACH(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < (count); i++)
+#endif
 // Name of a function in this instruction set's copy of the kernels.
 #define OQ_FN(name) OQ_PASTE(name, OQ_ISA)
 
@@ -49,6 +56,24 @@ OQ_INLINE void vi_store_up_to(int32_t *p, vi a, size_t n) {
         vi_store(p, a);
     else
         vi_store_n(p, a, n);
+}
+// The low bytes of the first n lanes; pieces of fixed size, since a call of memcpy costs more than the bytes.
+OQ_INLINE void vi_store_8_up_to(uint8_t *p, vi a, size_t n) {
+    uint8_t bytes[OQ_W];
+    if (n >= OQ_W) {
+        vi_store_8(p, a);
+        return;
+    }
+    vi_store_8(bytes, a);
+    const uint8_t *from = bytes;
+    for (size_t piece = OQ_W / 2; piece > 0; piece /= 2) {
+        if (!(n & piece)) continue;
+        if (piece == 8) memcpy(p, from, 8);
+        if (piece == 4) memcpy(p, from, 4);
+        if (piece == 2) memcpy(p, from, 2);
+        if (piece == 1) *p = *from;
+        p += piece, from += piece;
+    }
 }
 
 // Clamps to integral bounds within +-2^22 (NaN becomes +0), rounds half to even, converts.

@@ -106,6 +106,8 @@ EMULATED __m512i _mm512_mullo_epi32(__m512i a, __m512i b) {
 }
 EMULATED __m512i _mm512_and_si512(__m512i a, __m512i b) { EACH_I(a.i[l] & b.i[l]); }
 EMULATED __m512i _mm512_or_si512(__m512i a, __m512i b) { EACH_I(a.i[l] | b.i[l]); }
+EMULATED __m512i _mm512_xor_si512(__m512i a, __m512i b) { EACH_I(a.i[l] ^ b.i[l]); }
+EMULATED __m512i _mm512_set1_epi8(char a) { EACH_I((int32_t)((uint32_t)(uint8_t)a * 0x01010101u)); }
 EMULATED __m512i _mm512_slli_epi32(__m512i a, unsigned n) { EACH_I((int32_t)((uint32_t)a.i[l] << n)); }
 EMULATED __m512i _mm512_srai_epi32(__m512i a, unsigned n) { EACH_I(a.i[l] >> n); }
 EMULATED __m512i _mm512_setr_epi32(int32_t a, int32_t b, int32_t c, int32_t d, int32_t e, int32_t f,
