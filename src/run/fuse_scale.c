@@ -2,7 +2,7 @@
 #include "kernels/rows.h"
 #include "run/fuse_match.h"
 
-// What every row [N] is added to.
+// What is added to every row of sums [N].
 typedef struct columns {
     size_t count;
     const int32_t *bias; // [N], or NULL
