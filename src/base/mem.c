@@ -12,6 +12,9 @@ typedef struct block_header {
 
 _Static_assert(sizeof(block_header) <= OQ_ALIGNMENT, "the header fits the alignment gap");
 
+// Larger blocks are a mistake or malice; the system might promise them all the same and kill us later.
+#define LARGEST_BLOCK ((size_t)1 << 39)
+
 static block_header *header_of(void *block) {
     return (block_header *)(void *)((unsigned char *)block - OQ_ALIGNMENT);
 }
@@ -41,11 +44,11 @@ static bool book(oq_mem *mem, size_t bytes) {
 }
 
 void *oq_mem_alloc(oq_mem *mem, size_t bytes, oq_error *err) {
-    // One alignment unit for the header, the block rounded up so that vector loads may overrun to there.
-    if (bytes > SIZE_MAX - 3 * (size_t)OQ_ALIGNMENT) {
+    if (bytes > LARGEST_BLOCK) {
         oq_fail(err, ONNXQ_NO_MEMORY, "not enough memory: a block of %zu bytes was asked for", bytes);
         return NULL;
     }
+    // One alignment unit for the header, the block rounded up so that vector loads may overrun to there.
     const size_t rounded = (bytes + OQ_ALIGNMENT - 1) / OQ_ALIGNMENT * OQ_ALIGNMENT;
     const size_t total = rounded + OQ_ALIGNMENT;
     if (fault_due(mem)) {

@@ -34,7 +34,8 @@ char *oq_path_join(oq_mem *mem, const char *folder, const char *name, oq_error *
     if (!path) return NULL;
     memcpy(path, folder, n);
     if (slash) path[n] = '/';
-    memcpy(path + n + slash, name, m + 1);
+    memcpy(path + n + slash, name, m);
+    path[n + slash + m] = '\0';
     return path;
 }
 

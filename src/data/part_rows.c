@@ -55,7 +55,7 @@ oq_status oq_part_of_rows(oq_dataset *data, const char *title, oq_npz *npz, oq_r
         return status;
     }
     part->npz = npz; // the part's from here on
-    memcpy(part->rows, rows, data->input_count * sizeof *rows);
+    memcpy(part->rows, rows, data->input_count * sizeof(oq_rows *));
     int64_t runs = 0;
     OQ_TRY(plan_part(data, part, &runs, err));
     oq_dataset_end_part(data, (size_t)runs);

@@ -43,14 +43,16 @@ size_t oq_rows_bytes(const oq_rows *rows) { return rows->row_bytes; }
 
 static oq_status rows_new(oq_mem *mem, const oq_npy_header *header, const char *title, oq_rows **out,
                           oq_error *err) {
-    if (!header->shape.rank)
-        return oq_fail(err, ONNXQ_BAD_DATA, "'%s' is a single number: samples stand along axis 0 of an array",
-                       title);
     const size_t row_bytes =
         (size_t)oq_shape_range_count(&header->shape, 1, header->shape.rank) * oq_dtype_bytes(header->dtype);
     // Rows without bytes could be of any number, however small the file.
-    if (!row_bytes || !header->shape.dim[0])
-        return oq_fail(err, ONNXQ_BAD_DATA, "'%s' holds no numbers", title);
+    const char *fault = !header->shape.rank ? "is a single number: samples stand along axis 0 of an array"
+                        : !row_bytes || !header->shape.dim[0] ? "holds no numbers"
+                                                              : NULL;
+    if (fault) {
+        oq_fail(err, ONNXQ_BAD_DATA, "'%s' %s", title, fault);
+        return ONNXQ_BAD_DATA;
+    }
     oq_rows *rows = oq_mem_calloc(mem, 1, sizeof *rows, err);
     if (!rows) return ONNXQ_NO_MEMORY;
     rows->mem = mem;

@@ -94,8 +94,8 @@ static oq_graph *clone_graph(cloning *c, const oq_graph *from, oq_graph *parent,
 // The value of an attribute; lists of pointers are copied item by item.
 static void clone_attr_value(cloning *c, const oq_attr *from, oq_attr *attr, oq_node *owner) {
     oq_graph *graph = owner ? owner->graph : NULL;
-#define CLONE_LIST(LIST, CLONE)                                                                              \
-    attr->LIST = clone_block(c, from->LIST, from->count, sizeof *attr->LIST);                                \
+#define CLONE_LIST(LIST, TYPE, CLONE)                                                                        \
+    attr->LIST = clone_block(c, from->LIST, from->count, sizeof(TYPE));                                      \
     for (size_t i = 0; attr->LIST && i < from->count; i++) attr->LIST[i] = (CLONE)
     switch (from->kind) {
     case OQ_ATTR_STRING: attr->s = clone_bytes(c, from->s); break;
@@ -103,13 +103,13 @@ static void clone_attr_value(cloning *c, const oq_attr *from, oq_attr *attr, oq_
     case OQ_ATTR_SPARSE: attr->sparse = clone_sparse(c, from->sparse); break;
     case OQ_ATTR_TYPE: attr->type = clone_type(c, from->type); break;
     case OQ_ATTR_GRAPH: attr->graph = clone_graph(c, from->graph, graph, owner); break;
-    case OQ_ATTR_FLOATS: CLONE_LIST(floats, from->floats[i]); break;
-    case OQ_ATTR_INTS: CLONE_LIST(ints, from->ints[i]); break;
-    case OQ_ATTR_STRINGS: CLONE_LIST(strings, clone_bytes(c, from->strings[i])); break;
-    case OQ_ATTR_TENSORS: CLONE_LIST(tensors, clone_constant(c, from->tensors[i])); break;
-    case OQ_ATTR_SPARSES: CLONE_LIST(sparses, clone_sparse(c, from->sparses[i])); break;
-    case OQ_ATTR_TYPES: CLONE_LIST(types, clone_type(c, from->types[i])); break;
-    case OQ_ATTR_GRAPHS: CLONE_LIST(graphs, clone_graph(c, from->graphs[i], graph, owner)); break;
+    case OQ_ATTR_FLOATS: CLONE_LIST(floats, float, from->floats[i]); break;
+    case OQ_ATTR_INTS: CLONE_LIST(ints, int64_t, from->ints[i]); break;
+    case OQ_ATTR_STRINGS: CLONE_LIST(strings, oq_bytes, clone_bytes(c, from->strings[i])); break;
+    case OQ_ATTR_TENSORS: CLONE_LIST(tensors, oq_constant *, clone_constant(c, from->tensors[i])); break;
+    case OQ_ATTR_SPARSES: CLONE_LIST(sparses, oq_sparse *, clone_sparse(c, from->sparses[i])); break;
+    case OQ_ATTR_TYPES: CLONE_LIST(types, oq_type *, clone_type(c, from->types[i])); break;
+    case OQ_ATTR_GRAPHS: CLONE_LIST(graphs, oq_graph *, clone_graph(c, from->graphs[i], graph, owner)); break;
     default: break; // numbers came with the struct
     }
 #undef CLONE_LIST
@@ -182,8 +182,8 @@ static oq_graph *clone_graph(cloning *c, const oq_graph *from, oq_graph *parent,
     graph->metadata_count = from->metadata_count;
     graph->origin = clone_origin(c, from->origin);
     graph->changed = from->changed;
-    graph->values = clone_block(c, from->values, from->value_count, sizeof *graph->values);
-    graph->nodes = clone_block(c, from->nodes, from->node_count, sizeof *graph->nodes);
+    graph->values = clone_block(c, from->values, from->value_count, sizeof(oq_gvalue *));
+    graph->nodes = clone_block(c, from->nodes, from->node_count, sizeof(oq_node *));
     for (size_t i = 0; !c->failed && i < from->value_count; i++)
         graph->values[i] = clone_value(c, from->values[i], graph, (oq_value_id)i);
     for (size_t i = 0; !c->failed && i < from->node_count; i++)

@@ -26,7 +26,7 @@ oq_status oq_graph_add_value(oq_graph *graph, const char *name, oq_value_id *out
     oq_arena *arena = &graph->model->arena;
     void *list = graph->values;
     OQ_TRY(oq_list_reserve(graph->model, &list, graph->value_count, &graph->value_capacity,
-                           sizeof *graph->values, err));
+                           sizeof(oq_gvalue *), err));
     graph->values = list;
     oq_gvalue *value = oq_arena_alloc(arena, sizeof *value, err);
     if (!value) return ONNXQ_NO_MEMORY;
@@ -96,8 +96,8 @@ oq_status oq_graph_add_node(oq_graph *graph, const char *name, const char *op_ty
     *out = NULL;
     oq_arena *arena = &graph->model->arena;
     void *list = graph->nodes;
-    OQ_TRY(oq_list_reserve(graph->model, &list, graph->node_count, &graph->node_capacity,
-                           sizeof *graph->nodes, err));
+    OQ_TRY(oq_list_reserve(graph->model, &list, graph->node_count, &graph->node_capacity, sizeof(oq_node *),
+                           err));
     graph->nodes = list;
     oq_node *node = oq_arena_alloc(arena, sizeof *node, err);
     if (!node) return ONNXQ_NO_MEMORY;
@@ -195,7 +195,8 @@ oq_status oq_graph_unique_name(oq_graph *graph, const char *base, const char **o
     *out = text.failed ? NULL : oq_arena_strdup(&graph->model->arena, oq_text_get(&text), err);
     oq_text_release(&text);
     if (*out) return ONNXQ_OK;
-    return oq_fail(err, ONNXQ_NO_MEMORY, "not enough memory for the name of a value");
+    oq_fail(err, ONNXQ_NO_MEMORY, "not enough memory for the name of a value");
+    return ONNXQ_NO_MEMORY;
 }
 
 oq_value_id oq_graph_find(const oq_graph *graph, const char *value_name) {

@@ -29,7 +29,8 @@ static oq_range percentile_range(const oq_tensor_stats *t, double percentile) {
 
 // The step that a grid has over a range (widened to hold zero, or symmetric).
 static double step_of(const oq_grid *grid, oq_range r, bool symmetric) {
-    if (symmetric) return fmax(fabs(r.min), fabs(r.max)) / (double)((grid->qmax - grid->qmin) / 2);
+    const int32_t half = (grid->qmax - grid->qmin) / 2; // 127 of -127..127, -128..127 and 0..255
+    if (symmetric) return fmax(fabs(r.min), fabs(r.max)) / (double)half;
     return (fmax(r.max, 0) - fmin(r.min, 0)) / (double)(grid->qmax - grid->qmin);
 }
 

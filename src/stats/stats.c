@@ -55,7 +55,7 @@ oq_status oq_stats_ensure(oq_stats *stats, const char *tensor, oq_tensor_stats *
     *out = oq_stats_find(stats, tensor);
     if (*out) return ONNXQ_OK;
     OQ_TRY(oq_mem_reserve(stats->mem, (void **)&stats->tensors, stats->count, &stats->capacity,
-                          sizeof *stats->tensors, err));
+                          sizeof(oq_tensor_stats *), err));
     OQ_TRY(new_entry(stats, tensor, out, err));
     stats->tensors[stats->count++] = *out; // from here on oq_stats_free knows it
     return oq_map_set(&stats->names, (*out)->name, (int32_t)(stats->count - 1), err);

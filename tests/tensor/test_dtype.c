@@ -260,7 +260,8 @@ START_TEST(loads_and_stores_are_inverse) {
     _Alignas(8) unsigned char back[COUNT * 8] = {0};
     int64_t integers[COUNT];
     uint64_t state = 9;
-    for (int i = 0; i < COUNT; i++) integers[i] = (int64_t)random_bits(&state) << 32 | random_bits(&state);
+    for (int i = 0; i < COUNT; i++)
+        integers[i] = (int64_t)((uint64_t)random_bits(&state) << 32 | random_bits(&state));
     float floats[COUNT];
     double doubles[COUNT];
     uint64_t naturals[COUNT];
