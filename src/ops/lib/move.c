@@ -1,29 +1,24 @@
 // Moving elements without looking at them, by element size.
 #include "ops/lib/move.h"
 
+#include "kernels/transpose.h"
+
 #include <string.h>
 
 typedef struct wide {
     uint64_t half[2];
 } wide; // complex128
 
-// A line is to[i * ts] = from[i * fs]; a tile is to[p * tp + q] = from[p + q * fq] for p < P, q < Q, walked
-// in blocks whose source and target lines both stay in the first-level cache.
-#define BLOCK_P 16
-#define BLOCK_Q 8
+// A line is to[i * ts] = from[i * fs]; a rest is to[p * tp + q] = from[p + q * fq] for p0 <= p < P, q0 <= q <
+// Q.
 #define MOVERS(TYPE)                                                                                         \
     static void line_##TYPE(TYPE *to, int64_t ts, const TYPE *from, int64_t fs, int64_t n) {                 \
         for (int64_t i = 0; i < n; ++i) to[i * ts] = from[i * fs];                                           \
     }                                                                                                        \
-    static void tile_##TYPE(TYPE *to, int64_t tp, const TYPE *from, int64_t fq, int64_t P, int64_t Q) {      \
-        for (int64_t p0 = 0; p0 < P; p0 += BLOCK_P) {                                                        \
-            const int64_t p1 = p0 + BLOCK_P < P ? p0 + BLOCK_P : P;                                          \
-            for (int64_t q0 = 0; q0 < Q; q0 += BLOCK_Q) {                                                    \
-                const int64_t q1 = q0 + BLOCK_Q < Q ? q0 + BLOCK_Q : Q;                                      \
-                for (int64_t p = p0; p < p1; ++p)                                                            \
-                    for (int64_t q = q0; q < q1; ++q) to[p * tp + q] = from[p + q * fq];                     \
-            }                                                                                                \
-        }                                                                                                    \
+    static void rest_##TYPE(TYPE *to, int64_t tp, const TYPE *from, int64_t fq, int64_t p0, int64_t P,       \
+                            int64_t q0, int64_t Q) {                                                         \
+        for (int64_t p = p0; p < P; ++p)                                                                     \
+            for (int64_t q = q0; q < Q; ++q) to[p * tp + q] = from[p + q * fq];                              \
     }
 
 MOVERS(uint8_t)
@@ -31,6 +26,34 @@ MOVERS(uint16_t)
 MOVERS(uint32_t)
 MOVERS(uint64_t)
 MOVERS(wide)
+
+// A tile is a rest with p0 = q0 = 0, walked in blocks of BLOCK lines, so that source and target lines both
+// stay in the first-level cache; where a kernel exists, in squares of SIDE within them.
+#define BLOCK 16
+#define TILE(TYPE, SIDE, SQUARE)                                                                             \
+    static void tile_##TYPE(TYPE *to, int64_t tp, const TYPE *from, int64_t fq, int64_t P, int64_t Q) {      \
+        for (int64_t p0 = 0; p0 < P; p0 += BLOCK) {                                                          \
+            const int64_t p1 = p0 + BLOCK < P ? p0 + BLOCK : P, whole = p1 - (p1 - p0) % (SIDE);             \
+            int64_t q = 0;                                                                                   \
+            for (; q + (SIDE) <= Q; q += (SIDE)) {                                                           \
+                for (int64_t p = p0; p < whole; p += (SIDE))                                                 \
+                    SQUARE(to + p * tp + q, tp, from + p + q * fq, fq);                                      \
+                rest_##TYPE(to, tp, from, fq, whole, p1, q, q + (SIDE));                                     \
+            }                                                                                                \
+            rest_##TYPE(to, tp, from, fq, p0, p1, q, Q);                                                     \
+        }                                                                                                    \
+    }
+#define SQUARE_4(TYPE)                                                                                       \
+    static void square_##TYPE(TYPE *to, int64_t tp, const TYPE *from, int64_t fq) {                          \
+        rest_##TYPE(to, tp, from, fq, 0, 4, 0, 4);                                                           \
+    }
+SQUARE_4(uint64_t)
+SQUARE_4(wide)
+TILE(uint8_t, 8, oq_transpose_8x8_u8)
+TILE(uint16_t, 8, oq_transpose_8x8_u16)
+TILE(uint32_t, 4, oq_transpose_4x4_u32)
+TILE(uint64_t, 4, square_uint64_t)
+TILE(wide, 4, square_wide)
 
 static void move_line(void *to, int64_t ts, const void *from, int64_t fs, size_t element, int64_t n) {
     if (ts == 1 && fs == 1) {
