@@ -1,6 +1,7 @@
 // The command: picks the subcommand, parses, runs, and turns the status into the exit status.
 #include "cli/command.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,7 @@ static int run(const command *c, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    signal(SIGXFSZ, SIG_IGN); // a file that grows over a limit is an error of writing, with a sentence
     if (argc < 2) {
         help_overview(stderr);
         return onnxq_status_exit(ONNXQ_USAGE);

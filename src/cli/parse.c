@@ -78,6 +78,8 @@ static int choice(const char *choices, const char *text) {
 static onnxq_status store_number(const option *o, const char *text, void *slot, onnxq_error *err) {
     double number;
     const bool whole = o->kind == OPTION_COUNT;
+    if (o->low == o->high && (!parse_number(text, &number) || number != o->low))
+        return usage(err, "--%s can only be %g so far, not '%s'", o->name, o->low, text);
     if (!parse_number(text, &number) || (whole && number != floor(number)) || number < o->low ||
         number > o->high)
         return usage(err, "--%s takes %s from %g to %g, not '%s'", o->name,

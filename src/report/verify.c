@@ -60,7 +60,7 @@ static void print_output(const json_t *o, oq_text *into) {
                        100 * oq_json_number(o, "disagreement_low"),
                        100 * oq_json_number(o, "disagreement_high"));
     if (json_object_get(o, "accuracy_model"))
-        oq_text_printf(into, ", accuracy %.4f of %.4f", oq_json_number(o, "accuracy_model"),
+        oq_text_printf(into, ", accuracy %.4f (float model %.4f)", oq_json_number(o, "accuracy_model"),
                        oq_json_number(o, "accuracy_reference"));
     oq_text_add(into, "\n");
 }
