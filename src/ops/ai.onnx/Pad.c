@@ -52,6 +52,9 @@ static int64_t mapped(pad_mode mode, int64_t i, int64_t size) {
 // What negative pads leave is the source of the others.
 static oq_status axis_map(oq_run_context *context, pad_mode mode, int64_t size, int64_t begin, int64_t end,
                           int64_t out, const int64_t **map, oq_error *err) {
+    const int64_t most = INT64_MAX / 4; // sums of three such numbers fit
+    if (begin < -most || begin > most || end < -most || end > most)
+        return oq_fail(err, ONNXQ_BAD_MODEL, "Pad by more elements than a tensor can have");
     const int64_t first = begin < 0 ? -begin : 0, kept = size - first + (end < 0 ? end : 0);
     if (kept <= 0 && mode != CONSTANT && out > 0)
         return oq_fail(err, ONNXQ_BAD_MODEL, "Pad has nothing to repeat on an axis of size %lld",

@@ -9,7 +9,7 @@ static oq_status check(const oq_node *node, const oq_shape *shape, const oq_tens
                        oq_error *err) {
     const int64_t batch_axis = oq_node_int(node, "batch_axis", 1),
                   time_axis = oq_node_int(node, "time_axis", 0);
-    if (shape->rank < 2 || batch_axis + time_axis != 1 || batch_axis < 0 || time_axis < 0)
+    if (shape->rank < 2 || batch_axis < 0 || batch_axis > 1 || time_axis != 1 - batch_axis)
         return oq_fail(err, ONNXQ_BAD_MODEL,
                        "ReverseSequence needs batch_axis and time_axis 0 and 1 of rank 2 or more");
     *time = (int)time_axis;
