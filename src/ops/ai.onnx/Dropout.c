@@ -91,7 +91,8 @@ static oq_status upgrade_10(oq_upgrade_context *context, oq_error *err) {
     const oq_value_id old = node->outputs[1];
     const oq_dtype dtype = oq_graph_value(graph, node->inputs[0])->type.dtype;
     const oq_gvalue *value = oq_graph_value(graph, old);
-    if (!value->use_count && !value->is_output) return ONNXQ_OK;
+    if (!value->use_count && !value->is_output) // nobody reads it; its old type would contradict
+        return oq_node_set_output(graph, node, 1, OQ_NONE, err);
     if (dtype == ONNXQ_UNDEFINED)
         return oq_fail(err, ONNXQ_UNSUPPORTED,
                        "Dropout needs the type of its input to become version 10: run "
