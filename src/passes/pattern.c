@@ -157,7 +157,7 @@ static bool match_args(oq_graph *graph, const oq_pattern *pattern, const oq_node
                        const int order[MAX_ARGS], oq_match *m) {
     const oq_match before = *m;
     bool ok = true;
-    for (int i = 0; ok && i < pattern->arg_count; i++) {
+    for (int i = 0; ok && i < pattern->arg_count && i < MAX_ARGS; i++) {
         const size_t input = (size_t)order[i];
         if (input < node->input_count && node->inputs[input] != OQ_NONE)
             ok = match_any(graph, pattern->args[i], node->inputs[input], m);

@@ -8,7 +8,7 @@ static oq_status allocate(oq_plan *plan, oq_error *err) {
     const size_t values = plan->value_count + 1, nodes = plan->node_count + 1;
     plan->tensors = oq_arena_calloc(&plan->arena, values, sizeof *plan->tensors, err);
     plan->nodes = oq_arena_calloc(&plan->arena, nodes, sizeof *plan->nodes, err);
-    plan->rules = oq_arena_calloc(&plan->arena, nodes, sizeof *plan->rules, err);
+    plan->rules = oq_arena_calloc(&plan->arena, nodes, sizeof(void *), err);
     plan->layer_of = oq_arena_alloc(&plan->arena, nodes * sizeof *plan->layer_of, err);
     plan->producer_layer = oq_arena_alloc(&plan->arena, values * sizeof *plan->producer_layer, err);
     plan->integer = oq_arena_calloc(&plan->arena, values, sizeof *plan->integer, err);

@@ -100,14 +100,15 @@ static void quantize(oq_weight *w, const float *data) {
 
 static oq_status new_weight(oq_plan *plan, const oq_weight *like, oq_weight **out, oq_error *err) {
     oq_weight *w = oq_arena_memdup(&plan->arena, like, sizeof *like, err);
+    oq_tensor q = {0};
     if (!w) return ONNXQ_NO_MEMORY;
-    w->q = (oq_tensor){0};
     w->params = oq_arena_calloc(&plan->arena, oq_weight_params(w) + 1, sizeof *w->params, err);
     w->reach = oq_arena_calloc(&plan->arena, w->outputs + 1, sizeof *w->reach, err);
     if (!w->params || !w->reach) return ONNXQ_NO_MEMORY;
     OQ_TRY(oq_mem_reserve(plan->mem, (void **)&plan->weights, plan->weight_count, &plan->weight_capacity,
                           sizeof(oq_weight *), err));
-    OQ_TRY(oq_tensor_new(plan->mem, w->carrier, &w->shape, &w->q, err));
+    OQ_TRY(oq_tensor_new(plan->mem, w->carrier, &w->shape, &q, err));
+    w->q = q;
     plan->weights[plan->weight_count++] = w;
     *out = w;
     return ONNXQ_OK;
