@@ -20,6 +20,7 @@ onnxq_status onnxq_data_open(onnxq_model *model, const char *const *sources, siz
     oq_dataset *set = NULL;
     *out = NULL;
     OQ_TRY(oq_dataset_open(&session->mem, model->model->graph, sources, count, &set, err));
+    if (oq_dataset_note(set)) oq_progress_note(&session->progress, oq_dataset_note(set));
     return wrap(session, set, out, err);
 }
 
@@ -80,9 +81,12 @@ onnxq_status onnxq_calibrate(onnxq_model *model, const onnxq_data *data, size_t 
     oq_stats *stats = NULL;
     *out = NULL;
     OQ_TRY(oq_prepared_make(model, &prepared, err));
-    const oq_status status = oq_prepared_calibrate(session, &prepared, data->set, limit, &stats, err);
+    oq_status status = oq_prepared_calibrate(session, &prepared, data->set, limit, &stats, err);
+    if (status == ONNXQ_OK) status = oq_dataset_hash(data->set, &stats->data, err);
     oq_prepared_release(&prepared);
-    return status == ONNXQ_OK ? wrap_statistics(session, stats, out, err) : status;
+    if (status == ONNXQ_OK) return wrap_statistics(session, stats, out, err);
+    oq_stats_free(stats);
+    return status;
 }
 
 onnxq_status onnxq_statistics_save(const onnxq_statistics *statistics, const char *path, onnxq_error *err) {
