@@ -59,8 +59,8 @@ static oq_status read_sizes(const oq_node *node, const char *name, int spatial, 
 }
 
 static oq_status place(const oq_node *node, oq_window *w, const int64_t *in, oq_error *err) {
-    int64_t extra[OQ_WINDOW_MAX];
-    int64_t asked[OQ_WINDOW_MAX];
+    int64_t extra[OQ_WINDOW_MAX] = {0};
+    int64_t asked[OQ_WINDOW_MAX] = {0};
     OQ_TRY(read_sizes(node, "output_padding", w->spatial, 0, extra, err));
     OQ_TRY(read_sizes(node, "output_shape", w->spatial, -1, asked, err));
     for (int i = 0; i < w->spatial; i++) OQ_TRY(place_axis(w, i, in[i], extra[i], asked[i], err));
@@ -110,7 +110,7 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
     out.dim[1] = oq_dim_multiply(w->dim[1], groups);
     oq_window window;
     if (oq_type_static(w, &kernel)) {
-        int64_t in[OQ_WINDOW_MAX];
+        int64_t in[OQ_WINDOW_MAX] = {0};
         OQ_TRY(oq_window_read(context->node, x->rank - 2, &kernel.dim[2], &window, err));
         // Axes of unknown size are placed as if they had one element, and left anonymous.
         for (int i = 2; i < x->rank; i++) in[i - 2] = oq_dim_known(x->dim[i]) ? x->dim[i].size : 1;

@@ -229,7 +229,7 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
 static uint64_t macs(const oq_graph *graph, const oq_node *node) {
     int ranks[OQ_EINSUM_MAX_INPUTS] = {0};
     uint64_t size[OQ_EINSUM_LABELS] = {0};
-    oq_einsum e;
+    oq_einsum e = {0};
     if (node->input_count < 2 || node->input_count > OQ_EINSUM_MAX_INPUTS) return 0;
     for (size_t i = 0; i < node->input_count; i++) {
         if (!oq_macs_input(graph, node, i)) return 0;

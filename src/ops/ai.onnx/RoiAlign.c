@@ -85,7 +85,8 @@ static double pool(const roi_align *r, const region *g, const double *plane, siz
     const int64_t count = g->grid_rows * g->grid_columns;
     double result = 0;
     for (int64_t i = 0; i < count; i++) {
-        const float in_row = ((float)(i / g->grid_columns) + 0.5F) * g->bin_height / (float)g->grid_rows;
+        const int64_t row_of = i / g->grid_columns;
+        const float in_row = ((float)row_of + 0.5F) * g->bin_height / (float)g->grid_rows;
         const float in_column = ((float)(i % g->grid_columns) + 0.5F) * g->bin_width / (float)g->grid_columns;
         const float y = g->top + (float)row * g->bin_height + in_row;
         const float x = g->left + (float)column * g->bin_width + in_column;

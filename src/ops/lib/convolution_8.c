@@ -26,10 +26,10 @@ static int32_t plain_sum(const oq_convolution_8 *c, size_t filter, const int64_t
     const oq_window *w = &c->plan->window;
     const size_t channels = c->plan->channels / c->plan->groups;
     const size_t first = filter / (c->plan->filters / c->plan->groups) * channels;
-    const size_t image = c->plan->channels ? c->plan->in_image / c->plan->channels : 0;
+    const size_t image = oq_window_in_plane(w);
     const int32_t w_zero = c->w_zero[c->w_zero_per_filter ? filter : 0];
     const bool w_signed = c->w->dtype == ONNXQ_INT8;
-    const size_t cells = channels ? c->plan->patch / channels : 0;
+    const size_t cells = (size_t)oq_window_cells(w);
     uint32_t sum = 0; // wraps like the kernels
     for (size_t i = 0; i < c->plan->patch; i++) {
         size_t rest = i % cells;
@@ -53,7 +53,7 @@ static int32_t plain_sum(const oq_convolution_8 *c, size_t filter, const int64_t
 
 static void plain(const oq_convolution_8 *c) {
     const oq_window *w = &c->plan->window;
-    const size_t places = c->plan->out_image / c->plan->filters;
+    const size_t places = oq_window_out_plane(w);
     for (size_t i = 0; i < c->plan->out_image; i++) {
         int64_t place[OQ_WINDOW_MAX];
         size_t rest = i % places;

@@ -93,7 +93,7 @@ oq_status oq_matmul_infer(oq_infer_context *context, size_t a, size_t b, oq_dtyp
     oq_infer_set_dtype(context, 0, dtype);
     if (a_rank < 0 || b_rank < 0) return ONNXQ_OK;
     if (!a_rank || !b_rank) return oq_fail(err, ONNXQ_BAD_MODEL, "a factor of a matrix product is a scalar");
-    oq_type out;
+    oq_type out = {0};
     OQ_TRY(product_type(context, oq_infer_in(context, a), oq_infer_in(context, b), &out, err));
     oq_infer_set(context, 0, dtype, out.rank, out.dim);
     return ONNXQ_OK;

@@ -7,7 +7,7 @@
 // One value for the whole tensor (count 1), or one per row, column or channel.
 typedef struct oq_qparams {
     size_t count;
-    const float *scale;  // NULL when there was none to read
+    const float *scale;  // NULL when there was none to read: 1
     const int32_t *zero; // as many; zeros when there is no zero point
 } oq_qparams;
 
@@ -16,7 +16,7 @@ typedef struct oq_qparams {
 oq_status oq_qparams_read(oq_run_context *context, size_t scale, size_t zero, const char *what,
                           oq_qparams *out, oq_error *err);
 static inline float oq_qparams_scale(const oq_qparams *p, size_t i) {
-    return p->scale[p->count == 1 ? 0 : i];
+    return p->scale ? p->scale[p->count == 1 ? 0 : i] : 1.0F;
 }
 // (a.scale * b.scale) / y.scale per element of the longer of a and b, in float32, left to right.
 oq_status oq_qparams_multiplier(oq_run_context *context, const oq_qparams *a, const oq_qparams *b,

@@ -217,8 +217,8 @@ static oq_status run_directions(oq_run_context *context, const oq_recurrent *r, 
         s.packed_last = spaces[2];
         if (spaces[0] && r->input) oq_gemm_f32_pack(w, r->input, true, r->input, columns, spaces[0]);
         multiply(&s, r->x, r->steps * r->batch, r->input, w, columns, spaces[0], s.xw);
-        memset(s.h, 0, r->batch * r->hidden * size);
-        memset(s.c, 0, r->batch * r->hidden * size);
+        if (s.h) memset(s.h, 0, r->batch * r->hidden * size);
+        if (s.c) memset(s.c, 0, r->batch * r->hidden * size);
         if (r->h) move_state(r, s.direction, r->h, s.h, false);
         if (r->c) move_state(r, s.direction, r->c, s.c, false);
         for (size_t step = 0; step < r->steps; step++) cell(&s, step);

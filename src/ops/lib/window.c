@@ -46,7 +46,7 @@ oq_status oq_window_read(const oq_node *node, int spatial, const int64_t *kernel
         return oq_fail(err, ONNXQ_BAD_MODEL, "the input has too few or too many axes (rank %d)", spatial + 2);
     }
     const size_t n = (size_t)spatial;
-    int64_t pads[2 * OQ_WINDOW_MAX];
+    int64_t pads[2 * OQ_WINDOW_MAX] = {0};
     OQ_TRY(read_auto_pad(node, &out->auto_pad, err));
     OQ_TRY(read_list(node, "kernel_shape", n, 1, 1, out->kernel, err));
     OQ_TRY(read_list(node, "strides", n, 1, 1, out->stride, err));
@@ -97,11 +97,12 @@ static oq_status place_axis(oq_window *w, int axis, int64_t in, oq_error *err) {
         w->pad_begin[axis] = 0;
         w->pad_end[axis] = 0;
     }
-    const int64_t room = in + w->pad_begin[axis] + w->pad_end[axis] - extent;
+    const int64_t padded = in + w->pad_begin[axis] + w->pad_end[axis];
+    const int64_t room = padded - extent;
     if (room < 0) {
         return oq_fail(err, ONNXQ_BAD_MODEL,
                        "the window (%lld) is larger than the padded image (%lld) along spatial axis %d",
-                       (long long)extent, (long long)(room + extent), axis);
+                       (long long)extent, (long long)padded, axis);
     }
     w->out[axis] = room / stride + 1;
     if (w->ceil && room % stride != 0) {
