@@ -74,15 +74,34 @@ static double seconds_now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+// Where the functions behind quantized values give nothing any more, their ranges end. `floors` is a block of
+// the model's mem.
+static oq_status find_floors(oq_prepared *prepared, oq_floor **floors, oq_error *err) {
+    oq_regions *regions = &prepared->regions;
+    *floors = NULL;
+    oq_regions_release(regions); // the upgrade may have made other nodes
+    OQ_TRY(oq_pass_find_regions(prepared->model->graph, regions, err));
+    *floors = oq_mem_calloc(prepared->model->mem, regions->count + 1, sizeof **floors, err);
+    if (!*floors) return ONNXQ_NO_MEMORY;
+    for (size_t i = 0; i < regions->count; i++)
+        (*floors)[i] = (oq_floor){regions->items[i].input, oq_region_floor(regions->items[i].kind)};
+    return ONNXQ_OK;
+}
+
 // Quantizes the prepared model in place; its facts before emission go into `facts`.
 static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const oq_stats *stats,
                           const oq_quant_options *q, oq_convert_facts *facts, oq_error *err) {
     oq_plan *plan = NULL;
+    oq_floor *floors = NULL;
     oq_graph *graph = prepared->model->graph;
+    oq_quant_options own = *q;
     oq_status status;
     OQ_TRY_DONE(oq_pass_upgrade_opset(prepared->model, oq_quant_minimum_opset(q), err));
     OQ_TRY_DONE(oq_infer_graph(graph, err));
-    OQ_TRY_DONE(oq_plan_make(graph, stats, q, &plan, err));
+    OQ_TRY_DONE(find_floors(prepared, &floors, err));
+    own.floors = floors;
+    own.floor_count = prepared->regions.count;
+    OQ_TRY_DONE(oq_plan_make(graph, stats, &own, &plan, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
     OQ_TRY_DONE(oq_plan_emit(plan, graph, err));
     OQ_TRY_DONE(oq_graph_sweep(graph, true, err));
@@ -93,6 +112,7 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
                                        "made-up samples: ranges are not of real inputs", err);
 done:
     oq_plan_free(plan);
+    oq_mem_free(prepared->model->mem, floors);
     return status;
 }
 
