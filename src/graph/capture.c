@@ -8,17 +8,18 @@ static oq_value_id captured(const oq_graph *body, size_t index) {
     return index < body->capture_count ? body->captures[index] : OQ_NONE;
 }
 
-// Sets captures[index] of a list that is filled with OQ_NONE up to there.
-static oq_status put_capture(oq_model *model, oq_value_id **list, size_t *count, size_t index,
-                             oq_value_id value, oq_error *err) {
-    if (index >= *count) {
-        oq_value_id *grown = oq_arena_calloc(&model->arena, index + 1, sizeof *grown, err);
+// Sets captures[index] of a list that is filled with OQ_NONE up to there. The list doubles when it is full: a
+// body may use very many outer values.
+static oq_status put_capture(oq_model *model, oq_value_id **list, size_t *count, size_t *capacity,
+                             size_t index, oq_value_id value, oq_error *err) {
+    if (index >= *capacity) {
+        oq_value_id *grown = oq_arena_calloc(&model->arena, (index + 1) * 2, sizeof *grown, err);
         if (!grown) return ONNXQ_NO_MEMORY;
         if (*count) memcpy(grown, *list, *count * sizeof *grown);
-        for (size_t i = *count; i <= index; i++) grown[i] = OQ_NONE;
         *list = grown;
-        *count = index + 1;
+        *capacity = (index + 1) * 2;
     }
+    while (*count <= index) (*list)[(*count)++] = OQ_NONE;
     (*list)[index] = value;
     return ONNXQ_OK;
 }
@@ -43,9 +44,11 @@ oq_status oq_graph_capture(oq_graph *body, oq_node *owner, oq_value_id outer, oq
     body->values[inner]->type = source->type;
     if (index == owner->capture_count) {
         OQ_TRY(oq_use_add(graph, outer, owner->id, owner->input_count + index, err));
-        OQ_TRY(put_capture(model, &owner->captures, &owner->capture_count, index, outer, err));
+        OQ_TRY(put_capture(model, &owner->captures, &owner->capture_count, &owner->capture_capacity, index,
+                           outer, err));
     }
-    OQ_TRY(put_capture(model, &body->captures, &body->capture_count, index, inner, err));
+    OQ_TRY(put_capture(model, &body->captures, &body->capture_count, &body->capture_capacity, index, inner,
+                       err));
     body->owner = owner;
     *out = inner;
     return ONNXQ_OK;
@@ -116,7 +119,8 @@ static oq_status move_inside(void *self, oq_graph *body, oq_error *err) {
     body->values[old]->type = visit->outer->type;
     if (visit->from == visit->to) return ONNXQ_OK;
     body->captures[visit->from] = OQ_NONE;
-    return put_capture(body->model, &body->captures, &body->capture_count, visit->to, old, err);
+    return put_capture(body->model, &body->captures, &body->capture_count, &body->capture_capacity, visit->to,
+                       old, err);
 }
 
 static oq_status drop_inside(void *self, oq_graph *body, oq_error *err) {

@@ -139,6 +139,7 @@ static oq_node *clone_node(cloning *c, const oq_node *from, oq_graph *graph) {
     node->inputs = clone_block(c, from->inputs, from->input_count, sizeof *from->inputs);
     node->outputs = clone_block(c, from->outputs, from->output_count, sizeof *from->outputs);
     node->captures = clone_block(c, from->captures, from->capture_count, sizeof *from->captures);
+    node->capture_capacity = from->capture_count;
     node->metadata = clone_pairs(c, from->metadata, from->metadata_count);
     node->origin = clone_origin(c, from->origin);
     if (from->dead) node->attr_count = 0; // what a removed node held is not worth copying
@@ -177,7 +178,7 @@ static oq_graph *clone_graph(cloning *c, const oq_graph *from, oq_graph *parent,
     graph->captures = clone_block(c, from->captures, from->capture_count, sizeof *from->captures);
     graph->input_count = from->input_count;
     graph->output_count = from->output_count;
-    graph->capture_count = from->capture_count;
+    graph->capture_count = graph->capture_capacity = from->capture_count;
     graph->metadata = clone_pairs(c, from->metadata, from->metadata_count);
     graph->metadata_count = from->metadata_count;
     graph->origin = clone_origin(c, from->origin);

@@ -112,7 +112,7 @@ typedef struct oq_node {
     oq_attr *attrs;
     size_t attr_count;
     oq_value_id *captures; // outer values that the bodies of this node use, each once
-    size_t capture_count;
+    size_t capture_count, capture_capacity;
     oq_pair *metadata;
     size_t metadata_count;
     int region; // index of the region it belongs to (passes/regions), or OQ_NONE
@@ -154,7 +154,7 @@ struct oq_graph {
     // captures[k] pairs with the owning node's captures[k]; OQ_NONE, or a shorter list, where this body does
     // not use what another body of that node does.
     oq_value_id *inputs, *outputs, *captures;
-    size_t input_count, output_count, capture_count;
+    size_t input_count, output_count, capture_count, capture_capacity;
     oq_map names; // value name -> id
     oq_pair *metadata;
     size_t metadata_count;
