@@ -223,6 +223,7 @@ typedef struct onnxq_convert_options {
     const char *const *op_types; // only these operators; count 0 = all that can be
     size_t op_type_count;
     size_t verify_samples; // the closing comparison runs on at most so many; 0 = none
+    int no_correction;     // leave biases as they are, also where changing them makes up for errors
 } onnxq_convert_options;
 
 onnxq_convert_options onnxq_convert_defaults(void);

@@ -1,6 +1,7 @@
 // Convert: prepare, calibrate, plan, emit, compare.
 #include "api/api.h"
 #include "quant/quant.h"
+#include "tune/tune.h"
 #include "verify/verify.h"
 
 #include <math.h>
@@ -88,9 +89,18 @@ static oq_status find_floors(oq_prepared *prepared, oq_floor **floors, oq_error 
     return ONNXQ_OK;
 }
 
-// Quantizes the prepared model in place; its facts before emission go into `facts`.
+static oq_status correct(const onnxq_session *session, oq_plan *plan, oq_model *model, const oq_dataset *data,
+                         oq_convert_facts *facts, oq_error *err) {
+    const oq_correct_options options = {.progress = &session->progress, .pool = session->pool};
+    facts->correction_tried = true;
+    return oq_correct_plan(plan, model, data, &options, &facts->correction, err);
+}
+
+// Quantizes the prepared model in place, corrected on `data` unless that is NULL; its facts before emission
+// go into `facts`.
 static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const oq_stats *stats,
-                          const oq_quant_options *q, oq_convert_facts *facts, oq_error *err) {
+                          const oq_dataset *data, const oq_quant_options *q, oq_convert_facts *facts,
+                          oq_error *err) {
     oq_plan *plan = NULL;
     oq_floor *floors = NULL;
     oq_graph *graph = prepared->model->graph;
@@ -102,6 +112,7 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
     own.floors = floors;
     own.floor_count = prepared->regions.count;
     OQ_TRY_DONE(oq_plan_make(graph, stats, &own, &plan, err));
+    if (data) OQ_TRY_DONE(correct(model->session, plan, prepared->model, data, facts, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
     OQ_TRY_DONE(oq_plan_emit(plan, graph, err));
     OQ_TRY_DONE(oq_graph_sweep(graph, true, err));
@@ -163,7 +174,9 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     OQ_TRY_DONE(check_statistics(stats, &prepared, err));
     facts.samples = stats->samples;
     facts.synthetic = stats->synthetic;
-    OQ_TRY_DONE(quantize(model, &prepared, stats, &q, &facts, err));
+    // Made-up samples say nothing about mean errors on real ones.
+    const bool corrects = data && !options->no_correction && !oq_dataset_is_synthetic(data->set);
+    OQ_TRY_DONE(quantize(model, &prepared, stats, corrects ? data->set : NULL, &q, &facts, err));
     if (data && options->verify_samples) {
         OQ_TRY_DONE(compare(model, &prepared, data, options->verify_samples, &verified, err));
         facts.verified = &verified;

@@ -11,7 +11,7 @@ typedef struct convert_values {
     size_t bits, weight_bits, activation_bits, verify_samples;
     int per_channel, per_tensor, format, mode, method, weight_type, activation_type, symmetric,
         weight_asymmetric;
-    int strict, external_data;
+    int strict, external_data, no_correct;
     double percentile;
     const char *statistics;
 } convert_values;
@@ -50,6 +50,10 @@ static const option options[] = {
     {"exclude", 0, OPTION_TEXTS, "GLOB", "leave nodes float whose name or operator matches; may be repeated",
      AT(exclude), 0, 0},
     {"ops", 0, OPTION_WORDS, "A,B,..", "quantize only these operators", AT(ops), 0, 0},
+    {"no-correct", 0, OPTION_FLAG, NULL,
+     "leave biases as they are (by default they make up for the mean error of each channel, where that "
+     "helps)",
+     AT(no_correct), 0, 0},
     {"verify-samples", 0, OPTION_COUNT, "N",
      "compare at the end on at most N samples (default: 32; 0: not at all)", AT(verify_samples), 0, 1e9},
     {"external-data", 0, OPTION_FLAG, NULL, "weights into a data file beside the model", AT(external_data), 0,
@@ -83,6 +87,7 @@ static onnxq_convert_options options_of(const convert_values *v) {
     o.op_types = v->ops.items;
     o.op_type_count = v->ops.count;
     o.verify_samples = v->verify_samples;
+    o.no_correction = v->no_correct;
     return o;
 }
 

@@ -37,7 +37,9 @@ static oq_status bias_float(oq_emitter *e, const oq_layer *layer, oq_value_id *o
     oq_value_id q, scale;
     OQ_TRY(oq_emit_bias(e, layer, &q, &scale, err));
     const oq_shape shape = OQ_SHAPE((int64_t)layer->bias_count);
-    OQ_TRY(oq_emit_shaped(e, layer->addend, "_dequantized", ONNXQ_FLOAT, &shape, out, err));
+    const bool named = layer->addend != OQ_NONE;
+    OQ_TRY(oq_emit_shaped(e, named ? layer->addend : layer->product,
+                          named ? "_dequantized" : "_bias_dequantized", ONNXQ_FLOAT, &shape, out, err));
     return dequantize(e, q, scale, OQ_NONE, layer->operand[1].weight->per_channel ? 0 : -1, *out, err);
 }
 

@@ -80,8 +80,17 @@ oq_status oq_emit_operand_params(oq_emitter *e, const oq_operand *operand, oq_va
     return ONNXQ_OK;
 }
 
+// A bias that the float model does not have is named after the product.
+static oq_status emit_bias_integers(oq_emitter *e, const oq_layer *layer, const int64_t *q,
+                                    const oq_shape *shape, oq_value_id *out, oq_error *err) {
+    const bool named = layer->addend != OQ_NONE;
+    return oq_emit_integers(e, named ? layer->addend : layer->product,
+                            named ? "_quantized" : "_bias_quantized", ONNXQ_INT32, q, shape, out, err);
+}
+
 oq_status oq_emit_bias(oq_emitter *e, const oq_layer *layer, oq_value_id *bias, oq_value_id *scale,
                        oq_error *err) {
+    const bool named = layer->addend != OQ_NONE;
     const oq_weight *w = layer->operand[1].weight;
     const float sx = e->plan->tensors[layer->operand[0].value].params[0].scale;
     const size_t count = layer->bias_count;
@@ -96,9 +105,11 @@ oq_status oq_emit_bias(oq_emitter *e, const oq_layer *layer, oq_value_id *bias, 
             // The planner made sure that it fits beside the accumulator.
             q[c] = (int64_t)rint((double)layer->bias[c] / (double)s[c]);
         }
-        status = oq_emit_integers(e, layer->addend, "_quantized", ONNXQ_INT32, q, &shape, bias, err);
+        status = emit_bias_integers(e, layer, q, &shape, bias, err);
     }
-    if (status == ONNXQ_OK && scale) status = oq_emit_floats(e, layer->addend, "_scale", s, &own, scale, err);
+    if (status == ONNXQ_OK && scale)
+        status = oq_emit_floats(e, named ? layer->addend : layer->product, named ? "_scale" : "_bias_scale",
+                                s, &own, scale, err);
     oq_mem_free(mem, q);
     oq_mem_free(mem, s);
     return status;
@@ -106,6 +117,10 @@ oq_status oq_emit_bias(oq_emitter *e, const oq_layer *layer, oq_value_id *bias, 
 
 oq_status oq_emit_addend(oq_emitter *e, const oq_layer *layer, oq_value_id *out, oq_error *err) {
     *out = layer->addend;
+    if (layer->before && layer->vector) {
+        const oq_shape shape = OQ_SHAPE((int64_t)layer->bias_count);
+        return oq_emit_floats(e, layer->addend, "_corrected", layer->bias, &shape, out, err);
+    }
     if (layer->beta == 1) return ONNXQ_OK;
     const oq_constant *constant = oq_graph_constant(e->graph, layer->addend);
     const float beta = (float)layer->beta;

@@ -2,7 +2,7 @@
 #ifndef OQ_QUANT_PLAN_H
 #define OQ_QUANT_PLAN_H
 
-#include "quant/rule.h"
+#include "quant/edit.h"
 
 // A constant operand as integers, in the layout in which the emitters write it ([K, N] for matrices, whatever
 // transB was). Element (b, r, c) of [blocks, rows, columns] goes into output channel b * step[0] + r *
@@ -71,8 +71,6 @@ oq_status oq_plan_find_layers(oq_plan *plan, oq_error *err);
 // Starts from the layers that are not dropped; may be called again after some were.
 oq_status oq_plan_flow(oq_plan *plan, oq_error *err);
 oq_value_id oq_plan_leader(const oq_plan *plan, oq_value_id value);
-// True when this use of a value takes it as integers.
-bool oq_plan_integer_use(const oq_plan *plan, oq_use use);
 
 // ranges.c: what a value's integers must cover: statistics, cut where the consumers ignore the rest. False
 // when the value was not observed. Then parameters from a range, and whether their saturation does what a
@@ -97,5 +95,7 @@ oq_status oq_weight_rescale(oq_plan *plan, const oq_weight *weight, const float 
                             oq_error *err);
 // Known rank of a value, or -1.
 int oq_plan_rank(const oq_plan *plan, oq_value_id value);
+// weights.c: whether a layer with a constant operand keeps its sums, with biases of this size, below 2^31.
+bool oq_plan_bias_fits(const oq_plan *plan, const oq_layer *layer, size_t output, float bias);
 
 #endif

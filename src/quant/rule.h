@@ -45,6 +45,7 @@ typedef struct oq_layer {
     bool integer;                     // the output is written as integers (else as float)
     bool integer_bias;                // the bias is carried as int32 with scale s_0 * s_1
     const char *dropped;              // why the layer stays float after all, or NULL
+    const struct oq_layer *before;    // as it was planned, once it was edited (edit.h), else NULL
 } oq_layer;
 
 typedef struct oq_rule {

@@ -60,7 +60,22 @@ static oq_status raise_scales(oq_plan *plan, oq_layer *layer, oq_operand *operan
 
 static bool is_normal(float x) { return x >= FLT_MIN && x <= FLT_MAX; }
 
-// Every output channel: accumulator and bias below 2^31, and products of scales that float32 can hold.
+// Accumulator and bias of one output channel below 2^31.
+static bool sums_fit(const oq_layer *layer, const oq_weight *w, size_t output, double sx, double reach,
+                     float bias) {
+    const float product = (float)sx * oq_weight_param(w, output).scale;
+    const double integer = layer->integer_bias ? fabs((double)bias) / (double)product : 0;
+    return reach * (double)w->reach[output] + integer <= INT32_TOP;
+}
+
+bool oq_plan_bias_fits(const oq_plan *plan, const oq_layer *layer, size_t output, float bias) {
+    const oq_value_id other = activation_of(layer)->value;
+    const oq_weight *w = layer->operand[layer->operand[0].constant ? 0 : 1].weight;
+    return sums_fit(layer, w, output, (double)plan->tensors[other].params[0].scale,
+                    activation_reach(plan, other), bias);
+}
+
+// Every output channel: its sums, and products of scales that float32 can hold.
 static const char *check_outputs(const oq_plan *plan, const oq_layer *layer, const oq_weight *w, float sx,
                                  double reach) {
     const float sy = layer->integer ? plan->tensors[layer->output].params[0].scale : 1.0f;
@@ -68,8 +83,7 @@ static const char *check_outputs(const oq_plan *plan, const oq_layer *layer, con
         const float product = sx * oq_weight_param(w, output).scale;
         if (!is_normal(product) || !is_normal(product / sy))
             return "the product of its scales is not a normal float32 number";
-        const double bias = layer->integer_bias ? fabs((double)bias_of(layer, output)) / (double)product : 0;
-        if (reach * (double)w->reach[output] + bias > INT32_TOP)
+        if (!sums_fit(layer, w, output, (double)sx, reach, bias_of(layer, output)))
             return "its sums may overflow the int32 accumulator";
     }
     return NULL;

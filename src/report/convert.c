@@ -32,6 +32,25 @@ static void print_operators(const json_t *before, const json_t *after, oq_text *
         oq_text_printf(into, "  %-22s %7d %7lld\n", key, 0, (long long)json_integer_value(value));
 }
 
+static json_t *correction_json(const oq_correction *c) {
+    json_t *out = json_object();
+    json_object_set_new(out, "layers", json_integer((json_int_t)c->layers));
+    json_object_set_new(out, "samples", json_integer((json_int_t)c->samples));
+    json_object_set_new(out, "judged_on", json_integer((json_int_t)c->judged));
+    json_object_set_new(out, "sqnr_db_before", oq_json_real(c->before));
+    json_object_set_new(out, "sqnr_db_after", oq_json_real(c->after));
+    json_object_set_new(out, "kept", json_boolean(c->kept));
+    return out;
+}
+
+static void print_correction(const json_t *c, oq_text *into) {
+    if (!json_is_object(c)) return;
+    oq_text_printf(into, "bias correction: %s, %zu layers, SQNR %.2f -> %.2f dB on %zu samples held out\n",
+                   json_is_true(json_object_get(c, "kept")) ? "kept" : "not kept", oq_json_count(c, "layers"),
+                   oq_json_number(c, "sqnr_db_before"), oq_json_number(c, "sqnr_db_after"),
+                   oq_json_count(c, "judged_on"));
+}
+
 static void print(const json_t *root, oq_text *into) {
     char before[24], after[24], peak[24];
     const double was = oq_json_number(root, "weight_bytes_before"),
@@ -43,6 +62,7 @@ static void print(const json_t *root, oq_text *into) {
                    oq_format_bytes(after, sizeof after, (uint64_t)is), was > 0 ? is / was : 1.);
     oq_text_printf(into, "calibrated on %zu%s samples\n", oq_json_count(root, "samples"),
                    json_is_true(json_object_get(root, "synthetic")) ? " MADE-UP" : "");
+    print_correction(json_object_get(root, "bias_correction"), into);
     if (json_is_object(json_object_get(root, "verify")))
         oq_print_verify(json_object_get(root, "verify"), into);
     else
@@ -60,6 +80,8 @@ oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq
     json_object_set_new(root, "operators_after", oq_json_operators(quantized->graph));
     json_object_set_new(root, "weight_bytes_after",
                         json_integer((json_int_t)oq_report_constant_bytes(quantized)));
+    if (facts->correction_tried)
+        json_object_set_new(root, "bias_correction", correction_json(&facts->correction));
     if (facts->verified) json_object_set_new(root, "verify", oq_json_verify(facts->verified));
     json_object_set_new(root, "seconds", oq_json_real(facts->seconds));
     json_object_set_new(root, "peak_memory_bytes", json_integer((json_int_t)facts->peak_memory));

@@ -4,6 +4,7 @@
 
 #include "passes/passes.h"
 #include "quant/quant.h"
+#include "tune/tune.h"
 #include "verify/verify.h"
 
 // Both texts are blocks of the mem given to the function that made them; the caller frees them.
@@ -26,7 +27,9 @@ typedef struct oq_convert_facts {
     size_t samples;
     bool synthetic;
     double seconds;
-    size_t peak_memory;               // bytes
+    size_t peak_memory; // bytes
+    bool correction_tried;
+    oq_correction correction;         // when it was tried
     const oq_verify_result *verified; // NULL: not compared
 } oq_convert_facts;
 

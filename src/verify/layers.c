@@ -177,7 +177,7 @@ static oq_status difference_at(const oq_layers_sample *sample, const oq_layer *l
     size_t real, rows;
     const oq_value *reference = &sample->seen[layer->reference];
     if (reference->kind != OQ_VALUE_TENSOR || value->kind != OQ_VALUE_TENSOR) return ONNXQ_OK;
-    oq_dataset_rows(l->data, sample->index, &real, &rows);
+    oq_dataset_rows(l->data, sample->data_index, &real, &rows);
     return oq_compare_tensors(&reference->tensor, &value->tensor, real, rows,
                               oq_graph_value(l->reference, layer->reference)->name, out, err);
 }
@@ -192,9 +192,9 @@ static oq_status compare_seen(void *self, oq_value_id id, const oq_value *value,
     return ONNXQ_OK;
 }
 
-oq_status oq_layers_begin(oq_layers *layers, size_t index, size_t worker, oq_layers_sample *out,
-                          oq_error *err) {
-    *out = (oq_layers_sample){.index = index, .worker = worker};
+oq_status oq_layers_begin(oq_layers *layers, size_t index, size_t data_index, size_t worker,
+                          oq_layers_sample *out, oq_error *err) {
+    *out = (oq_layers_sample){.index = index, .data_index = data_index, .worker = worker};
     if (!layers->mem) return ONNXQ_OK;
     out->layers = layers;
     out->reference = (oq_observer){out, keep};

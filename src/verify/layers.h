@@ -25,13 +25,13 @@ void oq_layers_release(oq_layers *layers);
 // One sample in flight: the reference's values are kept until the end.
 typedef struct oq_layers_sample {
     oq_layers *layers;
-    size_t index, worker;
-    oq_value *seen; // by value id of the reference
+    size_t index, data_index, worker; // number among the compared, run of the data set
+    oq_value *seen;                   // by value id of the reference
     oq_observer reference, model;
 } oq_layers_sample;
 
-oq_status oq_layers_begin(oq_layers *layers, size_t index, size_t worker, oq_layers_sample *out,
-                          oq_error *err);
+oq_status oq_layers_begin(oq_layers *layers, size_t index, size_t data_index, size_t worker,
+                          oq_layers_sample *out, oq_error *err);
 // Observers for the two runs of the sample, or NULL when layers are not asked for.
 const oq_observer *oq_layers_observe_reference(oq_layers_sample *sample);
 const oq_observer *oq_layers_observe_model(oq_layers_sample *sample);

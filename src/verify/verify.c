@@ -110,14 +110,20 @@ static oq_status make_pair(const session *s, pair *p, oq_error *err) {
     return ONNXQ_OK;
 }
 
+// The run of the data set that is compared as number `index`.
+static size_t data_index(const session *s, size_t index) {
+    return s->options->first + index * (s->options->stride ? s->options->stride : 1);
+}
+
 static oq_status compare_sample(const session *s, size_t index, const run_values *v, oq_error *err) {
     size_t real, rows;
-    oq_dataset_rows(s->data, index, &real, &rows);
+    const size_t at = data_index(s, index);
+    oq_dataset_rows(s->data, at, &real, &rows);
     for (size_t i = 0; i < s->output_count; i++) {
         const oq_value *y = &v->y[i], *z = &v->z[s->output_of[i]];
         if (y->kind != OQ_VALUE_TENSOR || z->kind != OQ_VALUE_TENSOR)
             continue; // sequences and maps are not compared
-        const int64_t *labels = s->options->labels ? s->options->labels + index * rows : NULL;
+        const int64_t *labels = s->options->labels ? s->options->labels + at * rows : NULL;
         OQ_TRY(oq_compare_output(&y->tensor, &z->tensor, real, rows, labels, s->names[i],
                                  &s->results[index * s->output_count + i], err));
     }
@@ -133,9 +139,9 @@ static oq_status one_sample(void *self, size_t index, size_t worker, oq_error *e
     oq_status status;
     OQ_TRY_DONE(make_pair(s, p, err));
     OQ_TRY_DONE(run_values_new(s, &v, err));
-    OQ_TRY_DONE(oq_dataset_get(s->data, index, v.given, err));
+    OQ_TRY_DONE(oq_dataset_get(s->data, data_index(s, index), v.given, err));
     OQ_TRY_DONE(match_inputs(s, v.given, v.inputs, w->reference, w->model, err));
-    OQ_TRY_DONE(oq_layers_begin(&s->layers, index, worker, &seen, err));
+    OQ_TRY_DONE(oq_layers_begin(&s->layers, index, data_index(s, index), worker, &seen, err));
     OQ_TRY_DONE(oq_worker_run(p->reference, v.given, v.y, oq_layers_observe_reference(&seen), NULL, err));
     OQ_TRY_DONE(oq_worker_run(p->model, v.inputs, v.z, oq_layers_observe_model(&seen), NULL, err));
     OQ_TRY_DONE(compare_sample(s, index, &v, err));
@@ -145,7 +151,7 @@ done:
     run_values_release(s, &v);
     if (status != ONNXQ_OK) {
         char label[160];
-        oq_error_prefix(err, "%s: ", oq_dataset_label(s->data, index, label, sizeof label));
+        oq_error_prefix(err, "%s: ", oq_dataset_label(s->data, data_index(s, index), label, sizeof label));
     }
     oq_progress_step(worker == 0 ? s->options->progress : NULL, "comparing", index + 1, s->samples);
     return status;
@@ -238,7 +244,9 @@ static size_t count_samples(const oq_dataset *data) {
 
 oq_status oq_verify(oq_graph *reference, oq_graph *model, const oq_dataset *data,
                     const oq_verify_options *options, oq_verify_result *out, oq_error *err) {
-    const size_t all = oq_dataset_count(data);
+    const size_t stride = options->stride ? options->stride : 1, from = options->first,
+                 count = oq_dataset_count(data),
+                 all = from < count ? (count - from + stride - 1) / stride : 0;
     session s = {.data = data, .mem = reference->model->mem, .options = options};
     s.samples = options->limit && options->limit < all ? options->limit : all;
     *out = (oq_verify_result){.mem = s.mem};

@@ -1,0 +1,106 @@
+// Looking at a plan's layers and changing their biases between planning and emission.
+#include "quant/edit.h"
+#include "quant/plan.h"
+
+#include <math.h>
+
+// --- look ---
+
+size_t oq_plan_layer_count(const oq_plan *plan) { return plan->layer_count; }
+
+const oq_layer *oq_plan_layer(const oq_plan *plan, size_t index) {
+    return plan->layers[index].dropped ? NULL : &plan->layers[index];
+}
+
+static bool holds(const oq_layer *layer, oq_node_id node) {
+    return !layer->dropped && (layer->node == node || layer->bias_node == node || layer->clip_node == node);
+}
+
+// A bias or a clip that was taken in is at most two producers away from its product.
+int32_t oq_plan_layer_of(const oq_plan *plan, oq_node_id id) {
+    for (size_t l = 0; l < plan->layer_count; l++)
+        if (holds(&plan->layers[l], id)) return (int32_t)l;
+    return -1;
+}
+
+bool oq_plan_moves(const oq_plan *plan, oq_node_id node) { return plan->moving[node]; }
+
+bool oq_plan_made_integer(const oq_plan *plan, oq_value_id value) {
+    const oq_node_id producer = oq_graph_value(plan->graph, value)->producer;
+    const int32_t index = plan->producer_layer[value];
+    if (producer != OQ_NONE && plan->moving[producer]) return true;
+    if (index < 0 || plan->layers[index].dropped) return false;
+    return plan->layers[index].integer && plan->layers[index].output == value;
+}
+
+// The way of weight.c's `element`, backwards.
+static void dequantize(const oq_weight *w, float *out) {
+    const uint8_t *bytes = w->q.data;
+    const bool is_signed = oq_dtype_info(w->carrier)->min < 0;
+    for (int64_t b = 0; b < w->blocks; b++)
+        for (int64_t r = 0; r < w->rows; r++)
+            for (int64_t c = 0; c < w->columns; c++, bytes++) {
+                const size_t output = (size_t)(b * w->step[0] + r * w->step[1] + c * w->step[2]);
+                const int64_t at = w->transposed ? c * w->rows + r : (b * w->rows + r) * w->columns + c;
+                const int32_t q = is_signed ? (int8_t)*bytes : *bytes;
+                const float x = oq_dequantize_one(oq_weight_param(w, output), q);
+                out[at] = w->alpha == 1 ? x : (float)((double)x / w->alpha);
+            }
+}
+
+oq_status oq_plan_dequantized(const oq_plan *plan, const oq_layer *layer, int operand, oq_tensor *out,
+                              oq_error *err) {
+    const oq_operand *own = &layer->operand[operand];
+    // Nothing comes through a factor of 0, whatever the integers are.
+    if (own->weight->alpha == 0) return oq_constant_load(plan->mem, own->constant, out, err);
+    OQ_TRY(oq_tensor_new(plan->mem, ONNXQ_FLOAT, &own->constant->shape, out, err));
+    dequantize(own->weight, out->data);
+    return ONNXQ_OK;
+}
+
+// --- change ---
+
+size_t oq_plan_bias_count(const oq_plan *plan, const oq_layer *layer) {
+    (void)plan;
+    if (layer->shape == OQ_LAYER_CONV)
+        return layer->operand[1].weight ? layer->operand[1].weight->outputs : 0;
+    const bool weighted = layer->operand[0].weight || layer->operand[1].weight;
+    return weighted && layer->vector && layer->addend != OQ_NONE && layer->beta != 0 ? layer->bias_count : 0;
+}
+
+// The layer as it is now becomes its past; the bias gets memory of its own.
+static oq_status begin_edit(oq_plan *plan, oq_layer *layer, oq_error *err) {
+    const size_t count = oq_plan_bias_count(plan, layer);
+    if (layer->before) return ONNXQ_OK;
+    const oq_layer *before = oq_arena_memdup(&plan->arena, layer, sizeof *layer, err);
+    float *bias = oq_arena_calloc(&plan->arena, count + 1, sizeof *bias, err);
+    if (!before || !bias) return ONNXQ_NO_MEMORY;
+    for (size_t c = 0; layer->vector && c < count; c++) bias[c] = layer->bias[c];
+    if (!layer->vector) layer->integer_bias = true; // only convolutions get a bias that they did not have
+    layer->before = before;
+    layer->bias = bias;
+    layer->bias_count = count;
+    layer->vector = true;
+    return ONNXQ_OK;
+}
+
+oq_status oq_plan_shift_bias(oq_plan *plan, size_t index, float *shift, oq_error *err) {
+    oq_layer *layer = &plan->layers[index];
+    const size_t count = oq_plan_bias_count(plan, layer);
+    bool any = false;
+    for (size_t c = 0; c < count; c++) any |= shift[c] != 0;
+    if (!any) return ONNXQ_OK;
+    OQ_TRY(begin_edit(plan, layer, err));
+    for (size_t c = 0; c < layer->bias_count; c++) {
+        const float was = layer->bias[c], is = was + shift[c];
+        const bool fits = isfinite(is) && (!layer->integer_bias || oq_plan_bias_fits(plan, layer, c, is));
+        if (fits) layer->bias[c] = is;
+        shift[c] = layer->bias[c] - was;
+    }
+    return ONNXQ_OK;
+}
+
+void oq_plan_revert(oq_plan *plan) {
+    for (size_t l = 0; l < plan->layer_count; l++)
+        if (plan->layers[l].before) plan->layers[l] = *plan->layers[l].before;
+}

@@ -1,0 +1,79 @@
+// Two streams through a float graph, step by step and all samples at once: one of float values, one in which
+// weights and the values that a plan carries as integers are what the grid left of them.
+#ifndef OQ_TUNE_LOCKSTEP_H
+#define OQ_TUNE_LOCKSTEP_H
+
+#include "base/progress.h"
+#include "data/data.h"
+#include "quant/edit.h"
+#include "run/run.h"
+
+enum { OQ_STREAM_FLOAT, OQ_STREAM_QUANTIZED, OQ_STREAMS };
+
+// What is run at once: one product with its bias and clip, one node that moves integers, or float nodes.
+typedef struct oq_lockstep_part {
+    int32_t layer;       // or -1
+    oq_value_id *inputs; // that it reads from before
+    bool *integer;       // [input_count] read as integers
+    size_t input_count;
+    oq_value_id *outputs; // that later parts read
+    size_t output_count;
+    oq_value_id *dead; // inputs that nobody reads after it
+    size_t dead_count;
+} oq_lockstep_part;
+
+typedef struct oq_lockstep {
+    oq_mem *mem;
+    oq_arena arena;
+    oq_plan *plan;
+    oq_graph *graph;
+    oq_pool *pool;
+    oq_lockstep_part *parts;
+    size_t part_count, part_capacity;
+    int32_t *part_of; // [node_count], -1: not run
+    size_t samples;   // that are still on the way
+    // [samples][OQ_STREAMS][value_count] what later parts read. What is made as integers is kept as such in
+    // the quantized stream.
+    oq_value *frontier;
+} oq_lockstep;
+
+// Divides the graph into parts and loads the samples `indices` of the data.
+oq_status oq_lockstep_begin(oq_lockstep *l, oq_plan *plan, oq_graph *graph, oq_pool *pool,
+                            const oq_dataset *data, const size_t *indices, size_t count, oq_error *err);
+void oq_lockstep_end(oq_lockstep *l);
+
+static inline oq_value *oq_lockstep_at(const oq_lockstep *l, size_t sample, int stream, oq_value_id id) {
+    return &l->frontier[(sample * OQ_STREAMS + (size_t)stream) * l->graph->value_count + (size_t)id];
+}
+// Bytes that one sample keeps.
+size_t oq_lockstep_bytes(const oq_lockstep *l, size_t sample);
+// Goes on with as many samples, at least one, as stay below `limit` when each takes `bytes`.
+void oq_lockstep_fit(oq_lockstep *l, size_t bytes, size_t limit);
+// Gives up what the sample needs no more after `part`.
+void oq_lockstep_bury(oq_lockstep *l, const oq_lockstep_part *part, size_t sample);
+
+// A part made ready: its program takes the part's inputs and then `weight` (OQ_NONE: none), and gives
+// `outputs`.
+typedef struct oq_lockstep_runner {
+    oq_lockstep *l;
+    const oq_lockstep_part *part;
+    oq_program *program;
+    oq_worker **workers; // [threads]
+    size_t output_count;
+} oq_lockstep_runner;
+
+oq_status oq_lockstep_runner_begin(oq_lockstep_runner *r, oq_lockstep *l, const oq_lockstep_part *part,
+                                   oq_value_id weight, const oq_value_id *outputs, size_t output_count,
+                                   oq_error *err);
+void oq_lockstep_runner_end(oq_lockstep_runner *r);
+// One sample of one stream on thread `worker`; outputs get references.
+oq_status oq_lockstep_run(oq_lockstep_runner *r, size_t sample, int stream, const oq_value *weight,
+                          size_t worker, oq_value *outputs, oq_error *err);
+// All samples of both streams through a part without product, into the frontier.
+oq_status oq_lockstep_pass(oq_lockstep *l, const oq_lockstep_part *part, oq_error *err);
+
+// x on the grid of `value`: how the quantized stream keeps what is made as integers.
+oq_status oq_lockstep_quantize(const oq_lockstep *l, oq_value_id value, const oq_tensor *x, oq_value *out,
+                               oq_error *err);
+
+#endif

@@ -1,0 +1,190 @@
+// Laws of bias correction: mean errors vanish on the samples it was fitted on, nothing changes without an
+// error, and threads change no bit.
+#include "quant/edit.h"
+#include "run/run.h"
+#include "support/quantized.h"
+#include "support/support.h"
+#include "tune/tune.h"
+
+#include <math.h>
+
+// Two convolutions, the first without bias, then a matrix with a bias that is added; coarse weights per
+// tensor.
+static const char *const network = "in x float32[1,4,6,6]\n"
+                                   "random w1 float32[8,4,3,3] 7 0.5\n"
+                                   "random w2 float32[8,1,3,3] 9 0.7\n"
+                                   "random b2 float32[8] 11 0.2\n"
+                                   "random w3 float32[288,5] 13 0.1\n"
+                                   "random b3 float32[5] 17 0.2\n"
+                                   "a = Conv(x, w1) pads=[1,1,1,1]\n"
+                                   "r = Relu(a)\n"
+                                   "b = Conv(r, w2, b2) pads=[1,1,1,1] group=8\n"
+                                   "f = Flatten(b)\n"
+                                   "m = MatMul(f, w3)\n"
+                                   "y = Add(m, b3)\n"
+                                   "out y\n";
+
+// Ranges that cut what the samples hold: errors whose means are not 0.
+static void cut_ranges(test_pair *pair) {
+    test_pair_range(pair, "x", -4, 4);
+    test_pair_range(pair, "a", -6, 2.5F);
+    test_pair_range(pair, "r", 0, 2.5F);
+    test_pair_range(pair, "b", -3, 3);
+    test_pair_range(pair, "f", -3, 3);
+    test_pair_range(pair, "m", -9, 9);
+    test_pair_range(pair, "y", -9, 9);
+}
+
+typedef struct setting {
+    test_pair pair;
+    oq_dataset *data;
+    oq_correction found;
+} setting;
+
+static void correct(setting *s, const char *text, size_t samples, size_t threads, oq_format format) {
+    oq_error err = {0};
+    oq_pool *pool = NULL;
+    oq_quant_options options = oq_quant_defaults();
+    options.format = format;
+    options.per_channel = false;
+    test_pair_init(&s->pair, 13, text);
+    cut_ranges(&s->pair);
+    test_pair_plan(&s->pair, &options);
+    oq_mem *mem = &s->pair.mem;
+    if (threads > 1) CK_OK(oq_pool_new(mem, threads, &pool, &err), &err);
+    CK_OK(oq_dataset_synthetic(mem, s->pair.original->graph, samples, 3, &s->data, &err), &err);
+    CK_OK(oq_correct_plan(s->pair.plan, s->pair.model, s->data, &(oq_correct_options){.pool = pool},
+                          &s->found, &err),
+          &err);
+    oq_pool_free(pool);
+}
+
+static void release(setting *s) {
+    oq_dataset_free(s->data);
+    test_pair_release(&s->pair);
+}
+
+// Mean of output `y` of a graph over all samples, per column.
+static void means(const setting *s, oq_graph *graph, double *mean) {
+    oq_error err = {0};
+    oq_program *program;
+    oq_worker *worker;
+    CK_OK(oq_program_new(graph, NULL, &program, &err), &err);
+    CK_OK(oq_worker_new(program, &worker, &err), &err);
+    for (int c = 0; c < 5; c++) mean[c] = 0;
+    const size_t count = oq_dataset_count(s->data);
+    for (size_t i = 0; i < count; i++) {
+        oq_value x, y;
+        CK_OK(oq_dataset_get(s->data, i, &x, &err), &err);
+        CK_OK(oq_worker_run(worker, &x, &y, NULL, NULL, &err), &err);
+        for (int c = 0; c < 5; c++) mean[c] += (double)((const float *)y.tensor.data)[c] / (double)count;
+        oq_value_release(&x);
+        oq_value_release(&y);
+    }
+    oq_worker_free(worker);
+    oq_program_free(program);
+}
+
+// Three samples: too few to hold any out, so all of them are fitted on. The last layer gives floats, whose
+// means the emitted model must meet.
+START_TEST(mean_errors_vanish) {
+    setting s;
+    double want[5], got[5];
+    correct(&s, network, 3, 1, (oq_format)_i);
+    ck_assert_msg(s.found.kept, "%.2f -> %.2f dB", s.found.before, s.found.after);
+    ck_assert_uint_eq(s.found.layers, 3);
+    ck_assert_uint_eq(s.found.samples, 3);
+    ck_assert_uint_eq(s.found.judged, 3);
+    ck_assert_msg(s.found.after > s.found.before + 0.3, "%.2f -> %.2f dB", s.found.before, s.found.after);
+    test_pair_emit(&s.pair);
+    means(&s, s.pair.original->graph, want);
+    means(&s, s.pair.model->graph, got);
+    for (int c = 0; c < 5; c++)
+        ck_assert_msg(fabs(want[c] - got[c]) < 2e-3, "column %d: %g and not %g", c, got[c], want[c]);
+    release(&s);
+}
+END_TEST
+
+START_TEST(without_correction_means_are_off) {
+    setting s;
+    double want[5], got[5], worst = 0;
+    correct(&s, network, 3, 1, OQ_FORMAT_QOPERATOR);
+    oq_plan_revert(s.pair.plan);
+    test_pair_emit(&s.pair);
+    means(&s, s.pair.original->graph, want);
+    means(&s, s.pair.model->graph, got);
+    for (int c = 0; c < 5; c++) worst = fmax(worst, fabs(want[c] - got[c]));
+    ck_assert_msg(worst > 2e-2, "largest mean error %g", worst);
+    release(&s);
+}
+END_TEST
+
+START_TEST(threads_change_no_bit) {
+    setting one, many;
+    correct(&one, network, 11, 1, OQ_FORMAT_QOPERATOR);
+    correct(&many, network, 11, 3, OQ_FORMAT_QOPERATOR);
+    ck_assert_uint_eq(one.found.samples, 9);
+    ck_assert_uint_eq(one.found.judged, 2);
+    ck_assert(one.found.before == many.found.before && one.found.after == many.found.after);
+    ck_assert_uint_eq(oq_plan_layer_count(one.pair.plan), 3);
+    for (size_t l = 0; l < 3; l++) {
+        const oq_layer *a = oq_plan_layer(one.pair.plan, l), *b = oq_plan_layer(many.pair.plan, l);
+        ck_assert_uint_eq(a->bias_count, b->bias_count);
+        ck_assert_mem_eq(a->bias, b->bias, a->bias_count * sizeof *a->bias);
+    }
+    release(&one);
+    release(&many);
+}
+END_TEST
+
+// Weights and activations that lie on their grids: no error, so no bias moves, and none is made.
+START_TEST(an_exact_model_stays_as_it_is) {
+    setting s;
+    correct(&s, "in x float32[1,2,4,4]\nconst w float32[2,2,1,1] 0\na = Conv(x, w)\ny = Relu(a)\nout y\n", 8,
+            1, OQ_FORMAT_QOPERATOR);
+    ck_assert(!s.found.kept);
+    ck_assert_uint_eq(s.found.layers, 0);
+    ck_assert(s.found.before == s.found.after);
+    ck_assert_ptr_null(oq_plan_layer(s.pair.plan, 0)->before);
+    release(&s);
+}
+END_TEST
+
+// What does not help on the samples held out is undone.
+START_TEST(revert_restores_every_layer) {
+    setting s;
+    correct(&s, network, 3, 1, OQ_FORMAT_QDQ);
+    ck_assert_ptr_nonnull(oq_plan_layer(s.pair.plan, 0)->before);
+    oq_plan_revert(s.pair.plan);
+    ck_assert_ptr_null(oq_plan_layer(s.pair.plan, 0)->before);
+    ck_assert(!oq_plan_layer(s.pair.plan, 0)->vector); // the convolution without bias has none again
+    release(&s);
+}
+END_TEST
+
+// A bias beyond the int32 accumulator is refused, the others are taken.
+START_TEST(a_bias_that_overflows_is_refused) {
+    setting s;
+    oq_error err = {0};
+    float shift[8] = {0.25F, INFINITY, 1e30F};
+    correct(&s, network, 3, 1, OQ_FORMAT_QOPERATOR);
+    oq_plan_revert(s.pair.plan);
+    CK_OK(oq_plan_shift_bias(s.pair.plan, 0, shift, &err), &err);
+    ck_assert(shift[0] == 0.25F && shift[1] == 0 && shift[2] == 0);
+    ck_assert(oq_plan_layer(s.pair.plan, 0)->bias[0] == 0.25F);
+    release(&s);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("tune/correct");
+    TCase *laws = tcase_create("laws");
+    tcase_add_loop_test(laws, mean_errors_vanish, OQ_FORMAT_QOPERATOR, OQ_FORMAT_QDQ + 1);
+    tcase_add_test(laws, without_correction_means_are_off);
+    tcase_add_test(laws, threads_change_no_bit);
+    tcase_add_test(laws, an_exact_model_stays_as_it_is);
+    tcase_add_test(laws, revert_restores_every_layer);
+    tcase_add_test(laws, a_bias_that_overflows_is_refused);
+    suite_add_tcase(suite, laws);
+    return test_main(suite);
+}
