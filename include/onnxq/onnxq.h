@@ -202,6 +202,7 @@ onnxq_status onnxq_operators(onnxq_session *session, onnxq_report **out, onnxq_e
 
 typedef enum onnxq_format { ONNXQ_FORMAT_QOPERATOR, ONNXQ_FORMAT_QDQ } onnxq_format;
 typedef enum onnxq_method {
+    ONNXQ_METHOD_AUTO, // per tensor: ONNXQ_METHOD_MSE where that cuts outliers, else ONNXQ_METHOD_MINMAX
     ONNXQ_METHOD_MINMAX,
     ONNXQ_METHOD_PERCENTILE,
     ONNXQ_METHOD_ENTROPY,

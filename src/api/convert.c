@@ -17,12 +17,13 @@ onnxq_convert_options onnxq_convert_defaults(void) {
                                    .activation_bits = q.activation_bits,
                                    .weight_type = ONNXQ_INT8,
                                    .activation_type = ONNXQ_UINT8,
-                                   .method = ONNXQ_METHOD_MINMAX,
+                                   .method = ONNXQ_METHOD_AUTO,
                                    .percentile = 99.99,
                                    .verify_samples = VERIFY_SAMPLES};
 }
 
-static const oq_range_method methods[] = {[ONNXQ_METHOD_MINMAX] = OQ_RANGE_MINMAX,
+static const oq_range_method methods[] = {[ONNXQ_METHOD_AUTO] = OQ_RANGE_AUTO,
+                                          [ONNXQ_METHOD_MINMAX] = OQ_RANGE_MINMAX,
                                           [ONNXQ_METHOD_PERCENTILE] = OQ_RANGE_PERCENTILE,
                                           [ONNXQ_METHOD_ENTROPY] = OQ_RANGE_ENTROPY,
                                           [ONNXQ_METHOD_MSE] = OQ_RANGE_MSE};
@@ -89,6 +90,28 @@ static oq_status find_floors(oq_prepared *prepared, oq_floor **floors, oq_error 
     return ONNXQ_OK;
 }
 
+// Smoothing, on a copy of the statistics, which gets entries for the values that arise.
+static oq_status smooth(oq_graph *graph, const oq_stats *stats, const oq_quant_options *q, oq_stats **copy,
+                        oq_error *err) {
+    oq_mem *mem = graph->model->mem;
+    bool *chosen = oq_mem_calloc(mem, graph->node_count + 1, sizeof *chosen, err);
+    if (!chosen) return ONNXQ_NO_MEMORY;
+    const oq_smooth_options options = {.chosen = chosen,
+                                       .activation_bits = q->activation_bits,
+                                       .weight_bits = q->weight_bits,
+                                       .per_channel = q->per_channel};
+    oq_status status;
+    size_t count;
+    OQ_TRY_DONE(oq_quant_chosen(graph, q, chosen, err));
+    OQ_TRY_DONE(oq_stats_new(stats->mem, copy, err));
+    OQ_TRY_DONE(oq_stats_merge(*copy, stats, err));
+    OQ_TRY_DONE(oq_pass_smooth(graph, &options, *copy, &count, err));
+    if (count) OQ_TRY_DONE(oq_infer_graph(graph, err));
+done:
+    oq_mem_free(mem, chosen);
+    return status;
+}
+
 static oq_status correct(const onnxq_session *session, oq_plan *plan, oq_model *model, const oq_dataset *data,
                          oq_convert_facts *facts, oq_error *err) {
     const oq_correct_options options = {.progress = &session->progress, .pool = session->pool};
@@ -98,11 +121,12 @@ static oq_status correct(const onnxq_session *session, oq_plan *plan, oq_model *
 
 // Quantizes the prepared model in place, corrected on `data` unless that is NULL; its facts before emission
 // go into `facts`.
-static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const oq_stats *stats,
+static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const oq_stats *given,
                           const oq_dataset *data, const oq_quant_options *q, oq_convert_facts *facts,
                           oq_error *err) {
     oq_plan *plan = NULL;
     oq_floor *floors = NULL;
+    oq_stats *stats = NULL;
     oq_graph *graph = prepared->model->graph;
     oq_quant_options own = *q;
     oq_status status;
@@ -111,6 +135,7 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
     OQ_TRY_DONE(find_floors(prepared, &floors, err));
     own.floors = floors;
     own.floor_count = prepared->regions.count;
+    OQ_TRY_DONE(smooth(graph, given, &own, &stats, err));
     OQ_TRY_DONE(oq_plan_make(graph, stats, &own, &plan, err));
     if (data) OQ_TRY_DONE(correct(model->session, plan, prepared->model, data, facts, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
@@ -123,6 +148,7 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
                                        "made-up samples: ranges are not of real inputs", err);
 done:
     oq_plan_free(plan);
+    oq_stats_free(stats);
     oq_mem_free(prepared->model->mem, floors);
     return status;
 }

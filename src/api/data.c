@@ -55,9 +55,16 @@ void onnxq_data_free(onnxq_data *data) {
 
 oq_status oq_prepared_calibrate(const onnxq_session *session, const oq_prepared *prepared,
                                 const oq_dataset *data, size_t limit, oq_stats **out, oq_error *err) {
+    oq_graph *graph = prepared->model->graph;
+    oq_mem *mem = graph->model->mem;
+    int *axis = oq_mem_calloc(mem, graph->value_count + 1, sizeof *axis, err);
+    if (!axis) return ONNXQ_NO_MEMORY;
+    oq_smooth_axes(graph, axis);
     const oq_calibrate_options options = {
-        .limit = limit, .progress = &session->progress, .pool = session->pool};
-    OQ_TRY(oq_calibrate(prepared->model->graph, data, &options, out, err));
+        .axis = axis, .limit = limit, .progress = &session->progress, .pool = session->pool};
+    const oq_status status = oq_calibrate(graph, data, &options, out, err);
+    oq_mem_free(mem, axis);
+    OQ_TRY(status);
     (*out)->model = prepared->hash;
     return ONNXQ_OK;
 }

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "run/run.h"
+#include "stats/stats.h"
 
 // Replaces nodes whose inputs are all constant by initializers (results over 16 MB, and random operators, are
 // left).
@@ -45,7 +46,23 @@ void oq_regions_release(oq_regions *regions);
 // none.
 double oq_region_floor(oq_region_kind kind);
 
-// All of the above in their order: what calibration and quantization work on.
+// Smoothing, after calibration. Moves outliers of single channels from the inputs of matrix products into
+// their constant weights, x W = (x / s) (s W), where that lowers the expected error of 8-bit products
+// clearly; 1 / s goes into the constants of x's producer, or is one Mul. Keeps the graph's meaning up to
+// rounding.
+typedef struct oq_smooth_options {
+    const bool *chosen; // [node_count] nodes that will be quantized: others keep their inputs
+    int activation_bits, weight_bits;
+    bool per_channel; // of the weights
+} oq_smooth_options;
+// The axes along which calibration keeps ranges per channel for it: `axis` [value_count] is overwritten.
+void oq_smooth_axes(oq_graph *graph, int *axis);
+// `stats` are of this graph with those axes; values that arise get entries of their own, existing entries
+// stay. *count: the inputs smoothed. Types are to be inferred again when it is not 0.
+oq_status oq_pass_smooth(oq_graph *graph, const oq_smooth_options *options, oq_stats *stats, size_t *count,
+                         oq_error *err);
+
+// Those before calibration in their order: what calibration and quantization work on.
 oq_status oq_prepare_model(oq_model *model, oq_regions *regions, oq_error *err);
 // Hash of the prepared graph (structure, attributes, constants): the key of statistics.
 oq_status oq_graph_hash(const oq_graph *graph, oq_hash *out, oq_error *err);

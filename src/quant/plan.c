@@ -163,6 +163,17 @@ oq_status oq_quant_observe(oq_graph *graph, const oq_quant_options *options, boo
     return status;
 }
 
+oq_status oq_quant_chosen(oq_graph *graph, const oq_quant_options *options, bool *chosen, oq_error *err) {
+    oq_plan *plan = NULL;
+    memset(chosen, 0, graph->node_count * sizeof *chosen);
+    OQ_TRY(new_plan(graph, options, &plan, err));
+    oq_status status = allocate(plan, err);
+    if (status == ONNXQ_OK) status = oq_plan_find_layers(plan, err);
+    for (size_t l = 0; l < plan->layer_count; l++) chosen[plan->layers[l].node] = true;
+    oq_plan_free(plan);
+    return status;
+}
+
 void oq_plan_free(oq_plan *plan) {
     if (!plan) return;
     for (size_t i = 0; i < plan->weight_count; i++) oq_tensor_release(&plan->weights[i]->q);

@@ -86,6 +86,9 @@ typedef struct oq_plan oq_plan; // per value a tensor plan, per node a node plan
 // Marks the values whose ranges a plan may ask for, for calibration to watch no others: operands and results
 // of products, and what passthrough nodes make of them. `observed` [graph->value_count] is overwritten.
 oq_status oq_quant_observe(oq_graph *graph, const oq_quant_options *options, bool *observed, oq_error *err);
+// Marks the nodes that rules and options make layers of: what a plan quantizes when ranges and weights allow
+// it. `chosen` [graph->node_count] is overwritten.
+oq_status oq_quant_chosen(oq_graph *graph, const oq_quant_options *options, bool *chosen, oq_error *err);
 // Decides everything. `graph` is the main graph, prepared, with inferred types and marked regions; it is not
 // changed and must outlive the plan. The same inputs give the same plan. Errors: BAD_DATA when a range holds
 // NaN or infinity (names the tensor), USAGE when the options contradict each other.

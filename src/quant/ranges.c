@@ -39,8 +39,10 @@ oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *
     const oq_tensor_stats *stats = oq_stats_find(plan->stats, oq_graph_value(plan->graph, value)->name);
     *known = stats && stats->count > 0;
     if (!*known) return ONNXQ_OK;
-    OQ_TRY(oq_range_of(stats, plan->options.method, plan->options.percentile, &plan->activation_grid,
-                       plan->options.activation_symmetric, out, err));
+    // What the model gives out is not cut unless a method is asked for.
+    const bool whole = plan->options.method == OQ_RANGE_AUTO && oq_graph_value(plan->graph, value)->is_output;
+    OQ_TRY(oq_range_of(stats, whole ? OQ_RANGE_MINMAX : plan->options.method, plan->options.percentile,
+                       &plan->activation_grid, plan->options.activation_symmetric, out, err));
     const oq_range used = consumed(plan, value);
     double low = fmax(used.min, floor_of(plan, value)), high = used.max;
     const int32_t index = plan->producer_layer[value];

@@ -75,6 +75,25 @@ static oq_range mse_range(const oq_tensor_stats *t, const oq_grid *grid, bool sy
     return best;
 }
 
+// Share of the values that lie outside.
+static double share_beyond(const oq_tensor_stats *t, oq_range r) {
+    uint64_t beyond = 0;
+    for (int b = 0; b < OQ_STATS_BINS; b++)
+        if (edge(&t->histogram, b + 1) <= r.min || edge(&t->histogram, b) >= r.max)
+            beyond += t->histogram.count[b];
+    return (double)beyond / (double)t->count;
+}
+
+// The squared error speaks of independent rounding errors; that many values clipped together are no longer
+// noise.
+#define MOST_CUT 0.01
+
+// The least squared error, as long as what it cuts off are outliers and not a part of the distribution.
+static oq_range auto_range(const oq_tensor_stats *t, const oq_grid *grid, bool symmetric) {
+    const oq_range cut = mse_range(t, grid, symmetric);
+    return share_beyond(t, cut) <= MOST_CUT ? cut : (oq_range){(double)t->min, (double)t->max};
+}
+
 // Kullback-Leibler divergence between the slice [from, from + kept) with the tails in its end bins (P), and
 // the same slice merged to `levels` and spread over its nonzero bins (Q).
 static double divergence(const oq_histogram *h, int from, int kept, int levels, double left, double right,
@@ -140,10 +159,12 @@ oq_status oq_range_of(const oq_tensor_stats *tensor, oq_range_method method, dou
         oq_error_at_tensor(err, tensor->name);
         return ONNXQ_BAD_DATA;
     }
-    switch (method) {
+    // A derived range without values of its own has nothing that could be cut.
+    switch (tensor->histogram.used ? method : OQ_RANGE_MINMAX) {
     case OQ_RANGE_MINMAX: *out = (oq_range){(double)tensor->min, (double)tensor->max}; break;
     case OQ_RANGE_PERCENTILE: *out = percentile_range(tensor, percentile); break;
     case OQ_RANGE_ENTROPY: *out = entropy_range(tensor, grid, symmetric); break;
+    case OQ_RANGE_AUTO: *out = auto_range(tensor, grid, symmetric); break;
     case OQ_RANGE_MSE: *out = mse_range(tensor, grid, symmetric); break;
     }
     return ONNXQ_OK;

@@ -74,10 +74,10 @@ static oq_status channels_new(oq_tensor_stats *t, oq_mem *mem, size_t channels, 
     return ONNXQ_OK;
 }
 
-// Moments of a block of `n` values with `stride` between them.
-static void add_channel(const float *x, size_t n, size_t stride, float *min, float *max, double *sum) {
+// Moments of `n` values of one channel.
+static void add_channel(const float *x, size_t n, float *min, float *max, double *sum) {
     for (size_t i = 0; i < n; i++) {
-        const float v = x[i * stride];
+        const float v = x[i];
         if (!isfinite(v)) continue;
         if (v < *min) *min = v + 0.0F; // 0 for -0, whichever comes first
         if (v > *max) *max = v + 0.0F;
@@ -96,13 +96,15 @@ static oq_status add_channels(oq_tensor_stats *t, oq_mem *mem, const oq_shape *s
     if (t->channels != channels)
         return oq_fail(err, ONNXQ_BAD_DATA, "'%s' has %zu channels in one sample and %zu in another", t->name,
                        t->channels, channels);
-    for (size_t c = 0; c < channels; c++) {
-        double sum = 0;
-        for (size_t o = 0; o < outer; o++)
-            add_channel(x + (o * channels + c) * inner, inner, 1, &t->channel_min[c], &t->channel_max[c],
-                        &sum);
-        oq_exact_sum_add(&t->channel_sum[c], sum);
-    }
+    double *sum = oq_mem_calloc(mem, channels + 1, sizeof *sum, err);
+    if (!sum) return ONNXQ_NO_MEMORY;
+    // In the order of memory; every channel's own sum goes along the outer axes, then along the inner ones.
+    for (size_t o = 0; o < outer; o++)
+        for (size_t c = 0; c < channels; c++)
+            add_channel(x + (o * channels + c) * inner, inner, &t->channel_min[c], &t->channel_max[c],
+                        &sum[c]);
+    for (size_t c = 0; c < channels; c++) oq_exact_sum_add(&t->channel_sum[c], sum[c]);
+    oq_mem_free(mem, sum);
     t->channel_count += outer * inner;
     return ONNXQ_OK;
 }

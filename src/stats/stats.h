@@ -46,7 +46,7 @@ typedef struct oq_tensor_stats {
     uint64_t count, zero, nan, infinite;
     uint64_t first_bad_sample; // index of the first sample with NaN or infinity; UINT64_MAX
     oq_exact_sum sum, sum_squares;
-    oq_histogram histogram;
+    oq_histogram histogram; // not used: a range is all that is known, whatever method is asked for
     // Per channel along `axis` (-1, the default: none; set it before the first values come): min, max, sum;
     // [channels].
     int axis;
@@ -81,6 +81,7 @@ oq_status oq_stats_save(const oq_stats *stats, const char *path, oq_error *err);
 oq_status oq_stats_load(oq_mem *mem, const char *path, oq_stats **out, oq_error *err);
 
 typedef enum oq_range_method {
+    OQ_RANGE_AUTO, // MSE where that cuts off at most 1 % of the values, else MINMAX
     OQ_RANGE_MINMAX,
     OQ_RANGE_PERCENTILE,
     OQ_RANGE_ENTROPY,

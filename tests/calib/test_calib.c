@@ -32,12 +32,19 @@ START_TEST(threads_change_no_bit) {
     test_temporary_folder(folder, sizeof folder);
     uint8_t *first = NULL;
     size_t first_count = 0;
+    const int axis[] = {1, -1, 1, 0}; // of x, a, r, y
     for (size_t threads = 0; threads <= 5; threads++) {
         oq_pool *pool = NULL;
         if (threads) CK_OK(oq_pool_new(&net.mem, threads, &pool, &err), &err);
         oq_stats *stats;
-        CK_OK(oq_calibrate(net.graph, data, &(oq_calibrate_options){.pool = pool}, &stats, &err), &err);
+        CK_OK(
+            oq_calibrate(net.graph, data, &(oq_calibrate_options){.axis = axis, .pool = pool}, &stats, &err),
+            &err);
         ck_assert_uint_eq(stats->samples, 37);
+        ck_assert_uint_eq(oq_stats_find(stats, "x")->channels, 16);
+        ck_assert_uint_eq(oq_stats_find(stats, "x")->channel_count, 37);
+        ck_assert_uint_eq(oq_stats_find(stats, "a")->channels, 0);
+        ck_assert_uint_eq(oq_stats_find(stats, "y")->channels, 1);
         ck_assert(stats->synthetic);
         ck_assert_uint_eq(stats->count, 4);
         snprintf(path, sizeof path, "%s/%zu", folder, threads);

@@ -244,10 +244,10 @@ static oq_range range_of(oq_stats *stats, oq_range_method method, double percent
 
 START_TEST(ranges_lie_inside_min_and_max) {
     static const oq_range_method methods[] = {OQ_RANGE_MINMAX, OQ_RANGE_PERCENTILE, OQ_RANGE_ENTROPY,
-                                              OQ_RANGE_MSE};
+                                              OQ_RANGE_MSE, OQ_RANGE_AUTO};
     oq_stats *stats = bell(60);
     const oq_tensor_stats *t = entry(stats);
-    for (int m = 0; m < 4; m++)
+    for (int m = 0; m < 5; m++)
         for (int bits = 2; bits <= 16; bits += 2) {
             const oq_range r = range_of(stats, methods[m], 99.9, bits, false);
             ck_assert(r.min >= (double)t->min && r.max <= (double)t->max && r.min < r.max);
@@ -307,6 +307,41 @@ START_TEST(mse_beats_minmax) {
 }
 END_TEST
 
+// Outliers go, but never a part of the distribution: there the whole range stays.
+START_TEST(auto_cuts_outliers_alone) {
+    oq_stats *stats = bell(60);
+    const oq_range full = range_of(stats, OQ_RANGE_MINMAX, 0, 8, false);
+    bool kept = false, went = false;
+    for (int bits = 2; bits <= 8; bits++) {
+        const oq_range r = range_of(stats, OQ_RANGE_AUTO, 0, bits, false);
+        const oq_range cut = range_of(stats, OQ_RANGE_MSE, 0, bits, false);
+        const bool is_full = r.min == full.min && r.max == full.max;
+        ck_assert(is_full || (r.min == cut.min && r.max == cut.max));
+        // Where a normal distribution is cut off at 2.5 deviations, 1.2 % of it is lost.
+        if (cut.max < 2.5 && cut.min > -2.5) ck_assert(is_full);
+        if (cut.max > 2.8 && cut.min < -2.8) ck_assert(!is_full);
+        kept |= is_full;
+        went |= r.max < full.max * 0.75;
+    }
+    ck_assert(kept && went);
+    oq_stats_free(stats);
+}
+END_TEST
+
+// A derived range has no values that could be cut.
+START_TEST(without_histogram_all_methods_agree) {
+    static const oq_range_method methods[] = {OQ_RANGE_MINMAX, OQ_RANGE_PERCENTILE, OQ_RANGE_ENTROPY,
+                                              OQ_RANGE_MSE, OQ_RANGE_AUTO};
+    oq_stats *stats = new_stats();
+    entry(stats)->min = -3, entry(stats)->max = 5, entry(stats)->count = 100;
+    for (int m = 0; m < 5; m++) {
+        const oq_range r = range_of(stats, methods[m], 90, 8, false);
+        ck_assert(r.min == -3 && r.max == 5);
+    }
+    oq_stats_free(stats);
+}
+END_TEST
+
 START_TEST(entropy_cuts_outliers_and_keeps_the_bell) {
     oq_stats *stats = bell(60);
     const oq_range r = range_of(stats, OQ_RANGE_ENTROPY, 0, 8, false);
@@ -320,7 +355,7 @@ END_TEST
 
 START_TEST(ranges_of_odd_tensors) {
     static const oq_range_method methods[] = {OQ_RANGE_MINMAX, OQ_RANGE_PERCENTILE, OQ_RANGE_ENTROPY,
-                                              OQ_RANGE_MSE};
+                                              OQ_RANGE_MSE, OQ_RANGE_AUTO};
     static const float tensors[][3] = {{0, 0, 0},
                                        {5, 5, 5},
                                        {-1, -1, -1},
@@ -334,7 +369,7 @@ START_TEST(ranges_of_odd_tensors) {
         uint64_t all = 0;
         for (int b = 0; b < OQ_STATS_BINS; b++) all += entry(stats)->histogram.count[b];
         ck_assert_uint_eq(all, 3);
-        for (int m = 0; m < 4; m++)
+        for (int m = 0; m < 5; m++)
             for (int symmetric = 0; symmetric < 2; symmetric++) {
                 const oq_range r = range_of(stats, methods[m], 99.99, 8, symmetric);
                 ck_assert(isfinite(r.min) && isfinite(r.max));
@@ -490,6 +525,8 @@ int main(void) {
     tcase_add_test(tensors, ranges_lie_inside_min_and_max);
     tcase_add_test(tensors, percentiles);
     tcase_add_test(tensors, mse_beats_minmax);
+    tcase_add_test(tensors, auto_cuts_outliers_alone);
+    tcase_add_test(tensors, without_histogram_all_methods_agree);
     tcase_add_test(tensors, entropy_cuts_outliers_and_keeps_the_bell);
     tcase_add_test(tensors, ranges_of_odd_tensors);
     suite_add_tcase(suite, tensors);
