@@ -53,46 +53,36 @@ def has_vnni():
     return "avx512_vnni" in flags or "avx_vnni" in flags
 
 
+# Operator: (index of a weight, index of its zero point) for each operand that may be constant.
+OPERANDS = {"QLinearConv": [(3, 5)], "QLinearMatMul": [(0, 2), (3, 5)], "MatMulInteger": [(0, 2), (1, 3)],
+            "ConvInteger": [(1, 3)], "DequantizeLinear": [(0, 2)]}
+
+
 def exact_form(path, out):
     """Writes the same model with int8 weights as uint8 around zero point 128: the same numbers, and kernels that are exact
     on every machine."""
     model = onnx.load(path)
-    constants = {t.name: t for t in model.graph.initializer}
-    shifted = set()
+    graph = model.graph
+    initializers = {i.name: i for i in graph.initializer}
+    done = {}
 
-    def shift(name):
-        tensor = constants.get(name)
-        if tensor is None or name in shifted or tensor.data_type != onnx.TensorProto.INT8:
-            return
-        value = numpy_helper.to_array(tensor).astype(np.int16) + 128
-        tensor.CopyFrom(numpy_helper.from_array(value.astype(np.uint8), name))
-        shifted.add(name)
+    def shifted(name):
+        if name not in done:
+            done[name] = name + "_plus_128"
+            array = (numpy_helper.to_array(initializers[name]).astype(np.int16) + 128).astype(np.uint8)
+            graph.initializer.append(numpy_helper.from_array(array, done[name]))
+        return done[name]
 
-    added = {}
-
-    def default_zero_point(node, index, scale):
-        if len(node.input) > index and node.input[index]:
-            return
-        shape = list(constants[scale].dims) if scale else []
-        name = f"{node.input[0]}__zero_point_{len(added)}"
-        added[name] = numpy_helper.from_array(np.full(shape, 128, np.uint8), name)
-        while len(node.input) <= index:
-            node.input.append("")
-        node.input[index] = name
-
-    weights = {"QLinearConv": (3, 5), "QLinearMatMul": (3, 5), "MatMulInteger": (1, 3), "ConvInteger": (1, 3),
-               "DequantizeLinear": (0, 2)}
-    for node in model.graph.node:
-        if node.op_type not in weights:
-            continue
-        data, zero = weights[node.op_type]
-        tensor = constants.get(node.input[data])
-        if tensor is None or (tensor.data_type != onnx.TensorProto.INT8 and tensor.name not in shifted):
-            continue
-        shift(tensor.name)
-        default_zero_point(node, zero, node.input[1] if node.op_type == "DequantizeLinear" else None)
-        shift(node.input[zero])
-    model.graph.initializer.extend(added.values())
+    graph.initializer.append(numpy_helper.from_array(np.array(128, np.uint8), "zero_point_128"))
+    for node in graph.node:
+        for weight, zero in OPERANDS.get(node.op_type, []):
+            name = node.input[weight]
+            if name not in initializers or initializers[name].data_type != onnx.TensorProto.INT8:
+                continue
+            node.input[weight] = shifted(name)
+            while len(node.input) <= zero:
+                node.input.append("")
+            node.input[zero] = shifted(node.input[zero]) if node.input[zero] else "zero_point_128"
     onnx.save(model, out)
     return out
 
