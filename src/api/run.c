@@ -110,7 +110,7 @@ onnxq_status onnxq_run(onnxq_model *model, const onnxq_data *data, const char *f
     oq_status status;
     OQ_TRY_DONE(oq_program_new(model->model->graph, NULL, &program, err));
     work.program = program;
-    work.workers = oq_mem_calloc(&session->mem, threads, sizeof *work.workers, err);
+    work.workers = oq_mem_calloc(&session->mem, threads, sizeof(oq_worker *), err);
     status = work.workers ? make_folder(folder, err) : ONNXQ_NO_MEMORY;
     if (status == ONNXQ_OK)
         status = oq_pool_run(session->pool, oq_dataset_count(data->set), one_sample, &work, err);

@@ -1,5 +1,8 @@
 # The AVX-512 kernels over emulated intrinsics, linked into every test of this room as the table "emulated".
 file(GLOB emulated_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/*.isa.c)
+if(ONNXQ_SANITIZE) # as in cmake/isa.cmake; what is tested here is arithmetic, the same sources run sanitized for AVX2
+  set_source_files_properties(${emulated_sources} PROPERTIES COMPILE_OPTIONS "-O1;-g0;-fno-sanitize=all")
+endif()
 add_library(kernels_emulated OBJECT ${emulated_sources})
 target_include_directories(kernels_emulated BEFORE PRIVATE ${CMAKE_CURRENT_LIST_DIR}/emulated)
 target_include_directories(kernels_emulated PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
