@@ -2,7 +2,6 @@
 import glob
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -126,14 +125,20 @@ def paired_latency(a, b, sample, runs=40):
     return [1e3 * statistics.median(t[5:]) for t in times]
 
 
-def measured(command, **options):
-    """Runs a command; (seconds, peak MB, ok). The child's own peak, by wait4."""
+# Started from a small process, since a child's peak begins with what its parent held when it forked.
+LAUNCHER = """import os, sys
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+print(usage.ru_maxrss, os.waitstatus_to_exitcode(status))"""
+
+
+def measured(command):
+    """Runs a command; (seconds, peak MB, ok, standard error)."""
     begin = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)
-    errors = process.stderr.read().decode(errors="replace")
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return time.perf_counter() - begin, usage.ru_maxrss / 1e3, process.returncode == 0, errors
+    run = subprocess.run([sys.executable, "-S", "-E", "-c", LAUNCHER, *command], capture_output=True, text=True)
+    seconds = time.perf_counter() - begin
+    peak, status = run.stdout.split()[-2:]
+    return seconds, int(peak) / 1e3, status == "0", run.stderr
 
 
 def model_folders(root):
