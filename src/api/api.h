@@ -37,9 +37,11 @@ typedef struct oq_prepared {
 
 oq_status oq_prepared_make(const onnxq_model *model, oq_prepared *out, oq_error *err);
 void oq_prepared_release(oq_prepared *prepared);
-// Statistics of the prepared graph over the data.
+// Statistics of the prepared graph over the data: of what a plan with the options `purpose` may ask for, or
+// (NULL) of every float value.
 oq_status oq_prepared_calibrate(const onnxq_session *session, const oq_prepared *prepared,
-                                const oq_dataset *data, size_t limit, oq_stats **out, oq_error *err);
+                                const oq_dataset *data, size_t limit, const oq_quant_options *purpose,
+                                oq_stats **out, oq_error *err);
 
 // Makes a report a public object; takes its texts over, also on failure.
 oq_status oq_report_wrap(onnxq_session *session, oq_report report, onnxq_report **out, oq_error *err);

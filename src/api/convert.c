@@ -195,7 +195,7 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     OQ_TRY(quant_options(options, &q, err));
     oq_status status;
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
-    if (!statistics) OQ_TRY_DONE(oq_prepared_calibrate(session, &prepared, data->set, 0, &own, err));
+    if (!statistics) OQ_TRY_DONE(oq_prepared_calibrate(session, &prepared, data->set, 0, &q, &own, err));
     const oq_stats *stats = statistics ? statistics->stats : own;
     OQ_TRY_DONE(check_statistics(stats, &prepared, err));
     facts.samples = stats->samples;
