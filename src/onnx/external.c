@@ -140,8 +140,8 @@ oq_status oq_import_external(oq_importer *importer, Onnx__StringStringEntryProto
             err, ONNXQ_BAD_MODEL,
             "external data beyond the end of '%s': bytes %llu to %llu of %llu; the file is cut off, "
             "or not the one that belongs to the model",
-            place.location, (unsigned long long)place.offset, (unsigned long long)(place.offset + length),
-            (unsigned long long)size);
+            place.location, (unsigned long long)place.offset,
+            (unsigned long long)place.offset + (unsigned long long)length, (unsigned long long)size);
     constant->file = oq_file_retain(file);
     constant->offset = place.offset;
     constant->length = length;
