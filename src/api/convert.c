@@ -1,7 +1,7 @@
 // Convert: prepare, calibrate, plan, emit, compare.
 #include "api/api.h"
 #include "quant/quant.h"
-#include "tune/tune.h"
+#include "tune/quantize.h"
 #include "verify/verify.h"
 
 #include <math.h>
@@ -76,80 +76,25 @@ static double seconds_now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-// Where the functions behind quantized values give nothing any more, their ranges end. `floors` is a block of
-// the model's mem.
-static oq_status find_floors(oq_prepared *prepared, oq_floor **floors, oq_error *err) {
-    oq_regions *regions = &prepared->regions;
-    *floors = NULL;
-    oq_regions_release(regions); // the upgrade may have made other nodes
-    OQ_TRY(oq_pass_find_regions(prepared->model->graph, regions, err));
-    *floors = oq_mem_calloc(prepared->model->mem, regions->count + 1, sizeof **floors, err);
-    if (!*floors) return ONNXQ_NO_MEMORY;
-    for (size_t i = 0; i < regions->count; i++)
-        (*floors)[i] = (oq_floor){regions->items[i].input, oq_region_floor(regions->items[i].kind)};
-    return ONNXQ_OK;
-}
-
-// Smoothing, on a copy of the statistics, which gets entries for the values that arise.
-static oq_status smooth(oq_graph *graph, const oq_stats *stats, const oq_quant_options *q, oq_stats **copy,
-                        oq_error *err) {
-    oq_mem *mem = graph->model->mem;
-    bool *chosen = oq_mem_calloc(mem, graph->node_count + 1, sizeof *chosen, err);
-    if (!chosen) return ONNXQ_NO_MEMORY;
-    const oq_smooth_options options = {.chosen = chosen,
-                                       .activation_bits = q->activation_bits,
-                                       .weight_bits = q->weight_bits,
-                                       .per_channel = q->per_channel};
-    oq_status status;
-    size_t count;
-    OQ_TRY_DONE(oq_quant_chosen(graph, q, chosen, err));
-    OQ_TRY_DONE(oq_stats_new(stats->mem, copy, err));
-    OQ_TRY_DONE(oq_stats_merge(*copy, stats, err));
-    OQ_TRY_DONE(oq_pass_smooth(graph, &options, *copy, &count, err));
-    if (count) OQ_TRY_DONE(oq_infer_graph(graph, err));
-done:
-    oq_mem_free(mem, chosen);
-    return status;
-}
-
-static oq_status correct(const onnxq_session *session, oq_plan *plan, oq_model *model, const oq_dataset *data,
-                         oq_convert_facts *facts, oq_error *err) {
-    const oq_correct_options options = {.progress = &session->progress, .pool = session->pool};
-    facts->correction_tried = true;
-    return oq_correct_plan(plan, model, data, &options, &facts->correction, err);
-}
-
 // Quantizes the prepared model in place, corrected on `data` unless that is NULL; its facts before emission
 // go into `facts`.
-static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const oq_stats *given,
-                          const oq_dataset *data, const oq_quant_options *q, oq_convert_facts *facts,
+static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const oq_stats *stats,
+                          const oq_dataset *data, const oq_quant_options *quant, oq_convert_facts *facts,
                           oq_error *err) {
+    const onnxq_session *session = model->session;
+    const oq_correct_options options = {.progress = &session->progress, .pool = session->pool};
+    oq_quantization q;
     oq_plan *plan = NULL;
-    oq_floor *floors = NULL;
-    oq_stats *stats = NULL;
     oq_graph *graph = prepared->model->graph;
-    oq_quant_options own = *q;
     oq_status status;
-    OQ_TRY_DONE(oq_pass_upgrade_opset(prepared->model, oq_quant_minimum_opset(q), err));
-    OQ_TRY_DONE(oq_infer_graph(graph, err));
-    OQ_TRY_DONE(find_floors(prepared, &floors, err));
-    own.floors = floors;
-    own.floor_count = prepared->regions.count;
-    OQ_TRY_DONE(smooth(graph, given, &own, &stats, err));
-    OQ_TRY_DONE(oq_plan_make(graph, stats, &own, &plan, err));
-    if (data) OQ_TRY_DONE(correct(model->session, plan, prepared->model, data, facts, err));
+    facts->correction_tried = data != NULL;
+    OQ_TRY_DONE(oq_quantization_begin(&q, prepared->model, stats, quant, err));
+    OQ_TRY_DONE(oq_quantization_plan(&q, data, &options, &plan, &facts->correction, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
-    OQ_TRY_DONE(oq_plan_emit(plan, graph, err));
-    OQ_TRY_DONE(oq_graph_sweep(graph, true, err));
-    OQ_TRY_DONE(oq_infer_graph(graph, err));
-    OQ_TRY_DONE(oq_check_graph(graph, false, err));
-    if (stats->synthetic)
-        status = oq_model_set_metadata(prepared->model, "onnxq.calibration",
-                                       "made-up samples: ranges are not of real inputs", err);
+    OQ_TRY_DONE(oq_quantization_emit(&q, plan, graph, err));
 done:
     oq_plan_free(plan);
-    oq_stats_free(stats);
-    oq_mem_free(prepared->model->mem, floors);
+    oq_quantization_release(&q);
     return status;
 }
 

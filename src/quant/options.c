@@ -52,7 +52,18 @@ bool oq_options_exclude(const oq_quant_options *options, const oq_node *node) {
     return any_matches(options->exclude, options->exclude_count, node);
 }
 
+const oq_node_override *oq_options_override(const oq_quant_options *options, oq_node_id node) {
+    for (size_t i = 0; i < options->override_count; i++)
+        if (options->overrides[i].node == node) return &options->overrides[i];
+    return NULL;
+}
+
 bool oq_options_choose(const oq_quant_options *options, const oq_node *node, const char **reason) {
+    const oq_node_override *override = oq_options_override(options, node->id);
+    if (override && override->leave_float) {
+        *reason = override->leave_float;
+        return false;
+    }
     if (oq_options_exclude(options, node)) {
         *reason = "excluded by name or operator";
         return false;

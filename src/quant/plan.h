@@ -61,6 +61,7 @@ struct oq_plan {
 
 // options.c: whether include, exclude and op_types choose this node; if not, *reason says why.
 bool oq_options_choose(const oq_quant_options *options, const oq_node *node, const char **reason);
+const oq_node_override *oq_options_override(const oq_quant_options *options, oq_node_id node); // or NULL
 bool oq_options_exclude(const oq_quant_options *options, const oq_node *node);
 oq_status oq_options_check(const oq_quant_options *options, oq_error *err);
 

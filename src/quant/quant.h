@@ -22,6 +22,13 @@ typedef struct oq_floor {
     double low;
 } oq_floor;
 
+// What the layer of one node takes in place of the options below.
+typedef struct oq_node_override {
+    oq_node_id node;
+    int weight_bits, activation_bits; // 0: as the options say
+    const char *leave_float;          // not NULL: the node stays float, for this reason
+} oq_node_override;
+
 typedef struct oq_quant_options {
     oq_format format;
     int weight_bits, activation_bits; // 8
@@ -38,6 +45,8 @@ typedef struct oq_quant_options {
     size_t op_type_count;
     const oq_floor *floors;
     size_t floor_count;
+    const oq_node_override *overrides; // at most one a node
+    size_t override_count;
 } oq_quant_options;
 
 oq_quant_options oq_quant_defaults(void);

@@ -249,6 +249,19 @@ START_TEST(choice_by_name_and_operator) {
 }
 END_TEST
 
+START_TEST(override_leaves_one_node_float) {
+    const oq_node_override override = {.node = 1, .leave_float = "the budget asks for it"};
+    options = oq_quant_defaults();
+    options.overrides = &override, options.override_count = 1;
+    quantize("in x float32[3,16]\nrandom w float32[16,8] 1 1\nrandom v float32[8,8] 1 1\n"
+             "a = MatMul(x, w)\nb = MatMul(a, v)\ny = Gemm(b, v)\nout y");
+    ck_assert(test_fate(&pair, "a")->fate == OQ_FATE_QUANTIZED);
+    ck_assert_str_eq(test_fate(&pair, "b")->reason, override.leave_float);
+    ck_assert(test_fate(&pair, "y")->fate == OQ_FATE_QUANTIZED);
+    test_pair_release(&pair);
+}
+END_TEST
+
 START_TEST(reasons) {
     static const struct {
         const char *text, *reason;
@@ -355,6 +368,7 @@ int main(void) {
     tcase_add_test(tcase, float_results_are_not_quantized);
     tcase_add_test(tcase, range_is_cut_before_a_region);
     tcase_add_test(tcase, choice_by_name_and_operator);
+    tcase_add_test(tcase, override_leaves_one_node_float);
     tcase_add_test(tcase, reasons);
     tcase_add_test(tcase, never_calibrated);
     tcase_add_test(tcase, infinity_is_an_error_that_names_the_tensor);

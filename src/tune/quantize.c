@@ -1,0 +1,74 @@
+// From statistics to a plan and from a plan to a quantized graph.
+#include "tune/quantize.h"
+
+// Where the functions behind quantized values give nothing any more, their ranges end. The upgrade may have
+// made other nodes, so regions are found anew.
+static oq_status find_floors(oq_quantization *q, oq_error *err) {
+    OQ_TRY(oq_pass_find_regions(q->model->graph, &q->regions, err));
+    q->floors = oq_mem_calloc(q->model->mem, q->regions.count + 1, sizeof *q->floors, err);
+    if (!q->floors) return ONNXQ_NO_MEMORY;
+    for (size_t i = 0; i < q->regions.count; i++)
+        q->floors[i] = (oq_floor){q->regions.items[i].input, oq_region_floor(q->regions.items[i].kind)};
+    q->quant.floors = q->floors;
+    q->quant.floor_count = q->regions.count;
+    return ONNXQ_OK;
+}
+
+// On a copy of the statistics, which gets entries for the values that arise.
+static oq_status smooth(oq_quantization *q, const oq_stats *stats, oq_error *err) {
+    oq_graph *graph = q->model->graph;
+    bool *chosen = oq_mem_calloc(q->model->mem, graph->node_count + 1, sizeof *chosen, err);
+    if (!chosen) return ONNXQ_NO_MEMORY;
+    const oq_smooth_options options = {.chosen = chosen,
+                                       .activation_bits = q->quant.activation_bits,
+                                       .weight_bits = q->quant.weight_bits,
+                                       .per_channel = q->quant.per_channel};
+    oq_status status;
+    size_t count;
+    OQ_TRY_DONE(oq_quant_chosen(graph, &q->quant, chosen, err));
+    OQ_TRY_DONE(oq_stats_new(stats->mem, &q->stats, err));
+    OQ_TRY_DONE(oq_stats_merge(q->stats, stats, err));
+    OQ_TRY_DONE(oq_pass_smooth(graph, &options, q->stats, &count, err));
+    if (count) OQ_TRY_DONE(oq_infer_graph(graph, err));
+done:
+    oq_mem_free(q->model->mem, chosen);
+    return status;
+}
+
+oq_status oq_quantization_begin(oq_quantization *q, oq_model *model, const oq_stats *stats,
+                                const oq_quant_options *quant, oq_error *err) {
+    *q = (oq_quantization){.model = model, .quant = *quant};
+    OQ_TRY(oq_pass_upgrade_opset(model, oq_quant_minimum_opset(quant), err));
+    OQ_TRY(oq_infer_graph(model->graph, err));
+    OQ_TRY(find_floors(q, err));
+    return smooth(q, stats, err);
+}
+
+void oq_quantization_release(oq_quantization *q) {
+    oq_stats_free(q->stats);
+    oq_regions_release(&q->regions);
+    if (q->model) oq_mem_free(q->model->mem, q->floors);
+    *q = (oq_quantization){0};
+}
+
+oq_status oq_quantization_plan(const oq_quantization *q, const oq_dataset *data,
+                               const oq_correct_options *options, oq_plan **plan, oq_correction *correction,
+                               oq_error *err) {
+    OQ_TRY(oq_plan_make(q->model->graph, q->stats, &q->quant, plan, err));
+    if (!data) return ONNXQ_OK;
+    const oq_status status = oq_correct_plan(*plan, q->model, data, options, correction, err);
+    if (status == ONNXQ_OK) return ONNXQ_OK;
+    oq_plan_free(*plan);
+    *plan = NULL;
+    return status;
+}
+
+oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph *graph, oq_error *err) {
+    OQ_TRY(oq_plan_emit(plan, graph, err));
+    OQ_TRY(oq_graph_sweep(graph, true, err));
+    OQ_TRY(oq_infer_graph(graph, err));
+    OQ_TRY(oq_check_graph(graph, false, err));
+    if (!q->stats->synthetic) return ONNXQ_OK;
+    return oq_model_set_metadata(graph->model, "onnxq.calibration",
+                                 "made-up samples: ranges are not of real inputs", err);
+}

@@ -1,0 +1,35 @@
+// From statistics to a plan and from a plan to a quantized graph: what every command that quantizes has in
+// common.
+#ifndef OQ_TUNE_QUANTIZE_H
+#define OQ_TUNE_QUANTIZE_H
+
+#include "passes/passes.h"
+#include "tune/tune.h"
+
+// A prepared model on its way through quantization. Everything belongs to it but `model`.
+typedef struct oq_quantization {
+    oq_model *model;        // prepared; raised to the opset that the options need, and smoothed
+    oq_quant_options quant; // with the floors of the model's regions
+    oq_stats *stats;        // of `model` as it is now
+    oq_regions regions;
+    oq_floor *floors; // block of the model's mem
+} oq_quantization;
+
+// What must be done once, whatever is planned afterwards: the opset, the regions' floors, smoothing. `model`
+// is prepared, has inferred types, is changed, and must outlive the quantization; `stats` are of the prepared
+// model and stay as they are. `quant` may point at what the caller keeps. Release also after a failure.
+oq_status oq_quantization_begin(oq_quantization *q, oq_model *model, const oq_stats *stats,
+                                const oq_quant_options *quant, oq_error *err);
+void oq_quantization_release(oq_quantization *q);
+
+// A plan for q->quant as it stands (whose overrides may have changed since), corrected on `data` unless that
+// is NULL; `correction` may be NULL without data. The caller frees the plan.
+oq_status oq_quantization_plan(const oq_quantization *q, const oq_dataset *data,
+                               const oq_correct_options *options, oq_plan **plan, oq_correction *correction,
+                               oq_error *err);
+
+// Writes the plan into q's own graph (the end of q's use for planning), or into the graph of an unchanged
+// clone of q->model: swept, inferred and checked.
+oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph *graph, oq_error *err);
+
+#endif
