@@ -90,6 +90,6 @@ void oq_dequantize(oq_qparam p, const int32_t *q, float *x, size_t count) {
     for (size_t i = 0; i < count; i++) x[i] = (float)(q[i] - p.zero_point) * p.scale;
 }
 
-int32_t oq_requantize_one(int32_t acc, float multiplier, int32_t zero_point, int32_t qmin, int32_t qmax) {
+int32_t oq_requantize_one(int64_t acc, float multiplier, int32_t zero_point, int32_t qmin, int32_t qmax) {
     return place((float)acc * multiplier, zero_point, qmin, qmax);
 }

@@ -39,8 +39,9 @@ float oq_dequantize_one(oq_qparam p, int32_t q); // (q - zp) * s in float32
 void oq_quantize(const oq_grid *grid, oq_qparam p, const float *x, int32_t *q, size_t count);
 void oq_dequantize(oq_qparam p, const int32_t *q, float *x, size_t count);
 
-// Requantization of an int32 accumulator: clamp(round_half_even((float)acc * multiplier) + zp), as
-// QLinearMatMul and QLinearConv do it; multiplier = (sa * sb) / sy in float32, left to right.
-int32_t oq_requantize_one(int32_t acc, float multiplier, int32_t zero_point, int32_t qmin, int32_t qmax);
+// Requantization of an accumulator (int32; int64 for products of 16-bit integers):
+// clamp(round_half_even((float)acc * multiplier) + zp), as QLinearMatMul and QLinearConv do it; multiplier =
+// (sa * sb) / sy in float32, left to right.
+int32_t oq_requantize_one(int64_t acc, float multiplier, int32_t zero_point, int32_t qmin, int32_t qmax);
 
 #endif

@@ -1,0 +1,95 @@
+// Parameters from the elements themselves: least and greatest, or the range with the least rounding error.
+#include "base/math.h"
+#include "grid/layout.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CANDIDATES = 80, CHUNK = 256 };
+
+// |r|^exponent of float32 numbers, within 1e-5 relative: r = m * 2^e with m in [1, 2), so the product of a
+// power of m, interpolated, and one of 2^e.
+enum { STEPS = 256 };
+typedef struct power {
+    double mantissa[STEPS + 1], scale[256];
+} power;
+
+static void power_init(power *p, double exponent) {
+    for (int i = 0; i <= STEPS; i++)
+        p->mantissa[i] = (double)oq_powf(1 + (float)i / (float)STEPS, (float)exponent);
+    p->scale[0] = 0; // zero and denormal numbers
+    for (int e = 1; e < 256; e++) p->scale[e] = (double)oq_powf(2, (float)(exponent * (e - 127)));
+}
+
+static inline double power_of(const power *p, float r) {
+    uint32_t bits;
+    memcpy(&bits, &r, sizeof bits);
+    const uint32_t at = bits >> 15 & 255;
+    const double part = (double)(bits & 0x7fff) / 0x1p15;
+    return p->scale[bits >> 23 & 255] * (p->mantissa[at] + part * (p->mantissa[at + 1] - p->mantissa[at]));
+}
+
+// Sum of |x - x^|^exponent, in units of scale^exponent; more than `most` ends it early.
+static double error_of(const oq_grid *grid, oq_qparam param, const power *p, const float *x, size_t count,
+                       double most) {
+    int32_t q[CHUNK];
+    double sum = 0;
+    for (size_t done = 0; done < count && sum <= most; done += CHUNK) {
+        const size_t n = count - done < CHUNK ? count - done : CHUNK;
+        oq_quantize(grid, param, x + done, q, n);
+        for (size_t i = 0; i < n; i++)
+            sum += power_of(p, x[done + i] / param.scale - (float)(q[i] - param.zero_point));
+    }
+    return sum;
+}
+
+// What the search works with for one tensor.
+typedef struct search {
+    const oq_grid *grid;
+    const oq_fit *fit;
+    const char *tensor;
+    power power;
+} search;
+
+static oq_status param_of(const search *s, double min, double max, oq_qparam *out, oq_error *err) {
+    return s->fit->symmetric ? oq_grid_symmetric(s->grid, fmax(-min, max), s->tensor, out, err)
+                             : oq_grid_asymmetric(s->grid, min, max, s->tensor, out, err);
+}
+
+static oq_status fit_block(const search *s, const float *x, size_t count, oq_qparam *out, oq_error *err) {
+    double min = 0, max = 0; // ranges hold 0
+    for (size_t i = 0; i < count; i++) {
+        const double value = (double)x[i];
+        if (!isfinite(value)) min = (double)NAN; // stays: no comparison with NaN holds
+        if (value < min) min = value;
+        if (value > max) max = value;
+    }
+    OQ_TRY(param_of(s, min, isnan(min) ? min : max, out, err));
+    if (!(s->fit->exponent > 0)) return ONNXQ_OK;
+    const float whole = out->scale;
+    double best = error_of(s->grid, *out, &s->power, x, count, (double)INFINITY);
+    for (int i = 1; i < CANDIDATES; i++) {
+        const double keep = 1 - (double)i / 100;
+        oq_qparam param;
+        OQ_TRY(param_of(s, min * keep, max * keep, &param, err));
+        const double unit = (double)oq_powf(param.scale / whole, (float)s->fit->exponent);
+        const double error = unit * error_of(s->grid, param, &s->power, x, count, best / unit);
+        if (error < best) best = error, *out = param;
+    }
+    return ONNXQ_OK;
+}
+
+oq_status oq_layout_fit(oq_mem *mem, const oq_layout *layout, const oq_grid *grid, const oq_fit *fit,
+                        const float *x, const char *tensor, oq_qparam *params, oq_error *err) {
+    search s = {.grid = grid, .fit = fit, .tensor = tensor};
+    float *elements = oq_mem_calloc(mem, oq_layout_block_size(layout), sizeof *elements, err);
+    if (!elements) return ONNXQ_NO_MEMORY;
+    if (fit->exponent > 0) power_init(&s.power, fit->exponent);
+    oq_status status = ONNXQ_OK;
+    for (size_t p = 0; p < oq_layout_params(layout) && status == ONNXQ_OK; p++) {
+        const size_t count = oq_layout_gather(layout, p, x, elements);
+        status = fit_block(&s, elements, count, &params[p], err);
+    }
+    oq_mem_free(mem, elements);
+    return status;
+}

@@ -1,0 +1,187 @@
+// Tensors cut into blocks with a parameter each: one walk over runs of elements serves every granularity.
+#include "grid/layout.h"
+
+#include <math.h>
+
+enum { CHUNK = 256 }; // elements handled at a time
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+// --- blocks and runs ---
+
+static size_t blocks_along(const oq_layout *layout, int d) {
+    const size_t size = layout->size[d], block = layout->block[d];
+    return block >= size ? 1 : size / block + (size % block != 0);
+}
+
+size_t oq_layout_params(const oq_layout *layout) {
+    return blocks_along(layout, 0) * blocks_along(layout, 1) * blocks_along(layout, 2);
+}
+
+size_t oq_layout_block_size(const oq_layout *layout) {
+    size_t count = 1;
+    for (int d = 0; d < 3; d++) count *= least(layout->block[d], layout->size[d]);
+    return count;
+}
+
+// Neighbouring elements of one block: where they begin and how far apart they are, in the floats and in
+// row-major order.
+typedef struct span {
+    size_t x, x_step, q, q_step, count;
+} span;
+
+// The walk over the spans of the blocks [param, end), one block after the other. It is the only place that
+// knows how blocks lie; everything else is a loop over spans.
+typedef struct walk {
+    const oq_layout *layout;
+    size_t end;
+    size_t param; // block of the current span
+    span span;
+    size_t begin[3], extent[3]; // of that block
+    int along;                  // axis of its spans
+    size_t next, spans;         // in that block
+} walk;
+
+static walk walk_begin(const oq_layout *layout, size_t param, size_t end) {
+    // Spans go along the last axis, or along the middle one when blocks are one element thin on the last.
+    return (walk){.layout = layout, .end = end, .param = param - 1, .along = layout->block[2] == 1 ? 1 : 2};
+}
+
+static walk walk_all(const oq_layout *layout) { return walk_begin(layout, 0, oq_layout_params(layout)); }
+
+static void enter_block(walk *w) {
+    const oq_layout *layout = w->layout;
+    size_t rest = w->param;
+    for (int d = 2; d >= 0; d--) {
+        const size_t blocks = blocks_along(layout, d);
+        w->begin[d] = rest % blocks * layout->block[d];
+        w->extent[d] = least(layout->block[d], layout->size[d] - w->begin[d]);
+        rest /= blocks;
+    }
+    w->next = 0;
+    w->spans = w->extent[0] * w->extent[3 - w->along];
+}
+
+// The next span into w->span; false behind the last one.
+static bool walk_next(walk *w) {
+    const oq_layout *layout = w->layout;
+    while (w->next == w->spans) {
+        if (++w->param >= w->end) return false;
+        enter_block(w);
+    }
+    const int across = 3 - w->along;
+    size_t at[3];
+    at[0] = w->begin[0] + w->next / w->extent[across];
+    at[across] = w->begin[across] + w->next % w->extent[across];
+    at[w->along] = w->begin[w->along];
+    w->next++;
+    w->span = (span){.x = at[0] * layout->step[0] + at[1] * layout->step[1] + at[2] * layout->step[2],
+                     .x_step = layout->step[w->along],
+                     .q = (at[0] * layout->size[1] + at[1]) * layout->size[2] + at[2],
+                     .q_step = w->along == 1 ? layout->size[2] : 1,
+                     .count = w->extent[w->along]};
+    return true;
+}
+
+// --- making ---
+
+static oq_status misfit(const oq_shape *shape, const char *what, int64_t number, oq_error *err) {
+    char text[OQ_MAX_RANK * 21];
+    return oq_fail(err, ONNXQ_USAGE, "%s %lld does not fit a tensor of shape %s", what, (long long)number,
+                   oq_shape_format(shape, text, sizeof text));
+}
+
+oq_status oq_layout_make(const oq_shape *shape, const oq_granularity *granularity, oq_layout *out,
+                         oq_shape *params, oq_error *err) {
+    const size_t count = (size_t)oq_shape_count(shape);
+    oq_shape scales = {0};
+    *out = (oq_layout){.size = {1, 1, count}, .block = {1, 1, count}};
+    if (granularity->kind != OQ_PER_TENSOR) {
+        int axis = 0;
+        if (!oq_axis_normalize(granularity->axis, shape->rank, &axis))
+            return misfit(shape, "axis", granularity->axis, err);
+        out->size[0] = (size_t)oq_shape_range_count(shape, 0, axis);
+        out->size[1] = (size_t)shape->dim[axis];
+        out->size[2] = (size_t)oq_shape_range_count(shape, axis + 1, shape->rank);
+        *out = granularity->kind == OQ_PER_CHANNEL
+                   ? (oq_layout){.size = {out->size[0], out->size[1], out->size[2]},
+                                 .block = {out->size[0], 1, out->size[2]}}
+                   : (oq_layout){.size = {out->size[0], out->size[1], out->size[2]},
+                                 .block = {1, (size_t)granularity->group_size, 1}};
+        scales = granularity->kind == OQ_PER_CHANNEL ? OQ_SHAPE(shape->dim[axis]) : *shape;
+        if (granularity->kind == OQ_PER_GROUP) {
+            if (granularity->group_size < 1) return misfit(shape, "group size", granularity->group_size, err);
+            scales.dim[axis] = (int64_t)blocks_along(out, 1);
+        }
+    }
+    out->step[0] = out->size[1] * out->size[2];
+    out->step[1] = out->size[2];
+    out->step[2] = 1;
+    if (params) *params = scales;
+    return ONNXQ_OK;
+}
+
+// --- elements ---
+
+size_t oq_layout_gather(const oq_layout *layout, size_t param, const float *x, float *into) {
+    size_t count = 0;
+    for (walk w = walk_begin(layout, param, param + 1); walk_next(&w);)
+        for (size_t i = 0; i < w.span.count; i++) into[count++] = x[w.span.x + i * w.span.x_step];
+    return count;
+}
+
+bool oq_layout_find_bad(const oq_layout *layout, const float *x, size_t *index) {
+    *index = SIZE_MAX;
+    for (walk w = walk_all(layout); walk_next(&w);)
+        for (size_t i = 0; i < w.span.count; i++)
+            if (!isfinite(x[w.span.x + i * w.span.x_step]))
+                *index = least(*index, w.span.q + i * w.span.q_step);
+    return *index != SIZE_MAX;
+}
+
+// An integer as the element `index` of a type of that many bytes: two's complement keeps its low bytes.
+static inline void put(void *into, size_t index, size_t bytes, int32_t q) {
+    switch (bytes) {
+    case 1: ((uint8_t *)into)[index] = (uint8_t)q; break;
+    case 2: ((uint16_t *)into)[index] = (uint16_t)q; break;
+    default: ((int32_t *)into)[index] = q;
+    }
+}
+
+static inline int32_t take(const void *from, size_t index, size_t bytes, bool is_signed) {
+    switch (bytes) {
+    case 1: return is_signed ? ((const int8_t *)from)[index] : ((const uint8_t *)from)[index];
+    case 2: return is_signed ? ((const int16_t *)from)[index] : ((const uint16_t *)from)[index];
+    default: return ((const int32_t *)from)[index];
+    }
+}
+
+static void quantize_span(const oq_grid *grid, oq_qparam param, const span *s, const float *x, size_t bytes,
+                          void *q) {
+    float chunk[CHUNK];
+    int32_t integers[CHUNK];
+    for (size_t done = 0; done < s->count; done += CHUNK) {
+        const size_t count = least(CHUNK, s->count - done);
+        for (size_t i = 0; i < count; i++) chunk[i] = x[s->x + (done + i) * s->x_step];
+        oq_quantize(grid, param, chunk, integers, count);
+        for (size_t i = 0; i < count; i++) put(q, s->q + (done + i) * s->q_step, bytes, integers[i]);
+    }
+}
+
+void oq_layout_quantize(const oq_layout *layout, const oq_grid *grid, const oq_qparam *params, const float *x,
+                        oq_dtype carrier, void *q) {
+    const size_t bytes = oq_dtype_bytes(carrier);
+    for (walk w = walk_all(layout); walk_next(&w);)
+        quantize_span(grid, params[w.param], &w.span, x, bytes, q);
+}
+
+void oq_layout_dequantize(const oq_layout *layout, const oq_qparam *params, oq_dtype carrier, const void *q,
+                          float *x) {
+    const size_t bytes = oq_dtype_bytes(carrier);
+    const bool is_signed = oq_dtype_info(carrier)->is_signed;
+    for (walk w = walk_all(layout); walk_next(&w);)
+        for (size_t i = 0; i < w.span.count; i++) {
+            const size_t at = w.span.q + i * w.span.q_step;
+            x[at] = oq_dequantize_one(params[w.param], take(q, at, bytes, is_signed));
+        }
+}
