@@ -257,6 +257,74 @@ typedef enum onnxq_output_format { ONNXQ_OUTPUT_NPZ, ONNXQ_OUTPUT_PB } onnxq_out
 onnxq_status onnxq_run(onnxq_model *model, const onnxq_data *data, const char *folder,
                        onnxq_output_format format, onnxq_error *err);
 
+// ---------------------------------------------------------------------------------------------------------------------
+// 9. Tensors: the arithmetic of quantization on one array, exactly as convert does it
+
+typedef enum onnxq_granularity {
+    ONNXQ_PER_TENSOR,  // one scale and zero point for all elements
+    ONNXQ_PER_CHANNEL, // one for each index of an axis
+    ONNXQ_PER_GROUP    // one for `group_size` neighbours along an axis, for each index of the other axes
+} onnxq_granularity;
+
+typedef struct onnxq_tensor_options {
+    int bits;        // 2..16
+    int is_unsigned; // integers 0..2^bits - 1 instead of -2^(bits-1)..2^(bits-1) - 1
+    int symmetric;   // zero point 0 (unsigned: 2^(bits-1)), integers from -(2^(bits-1) - 1) up
+    int full_range;  // symmetric and signed: from -2^(bits-1) up; the scale is max|x| / (2^(bits-1) - 0.5)
+    onnxq_granularity granularity;
+    int axis;           // of channels and groups; negative: counted from the last
+    int64_t group_size; // the last group of an axis may be shorter
+    // Not 0: this scale and zero point for the whole tensor, instead of those found from its elements.
+    double scale;
+    int zero_point;
+    // How ranges are found. MINMAX; MSE: of range * (1 - i / 100), i = 0..79, the one with the least sum of
+    // |x - x^|^2.4; PERCENTILE, ENTROPY and AUTO: from a histogram, as ranges of activations are.
+    onnxq_method method;
+    double percentile;    // of PERCENTILE
+    int as_an_activation; // every method works on a histogram: MSE too
+} onnxq_tensor_options;
+
+// 8 bits, signed, asymmetric, per tensor, MINMAX.
+onnxq_tensor_options onnxq_tensor_defaults(void);
+
+// A quantized array. Everything in it belongs to the object.
+typedef struct onnxq_tensor onnxq_tensor;
+typedef struct onnxq_tensor_view {
+    int rank, parameter_rank;
+    const int64_t *shape; // [rank]
+    const int64_t
+        *parameter_shape; // [parameter_rank] as ONNX has it: [], [channels], or with groups along the axis
+    size_t count, parameters;  // elements; scales, and as many zero points
+    onnxq_dtype dtype;         // that ONNX carries such integers in
+    int least, greatest;       // integer of the grid
+    const float *scale;        // [parameters] row-major, like all arrays here
+    const int32_t *zero_point; // [parameters]
+    const int32_t *integers;   // [count]
+    const float *dequantized;  // [count] (integer - zero_point) * scale in float32
+    double mse;                // mean of (x - dequantized)^2
+    double sqnr;               // 10 log10(sum x^2 / sum (x - dequantized)^2) in dB; infinity when exact
+} onnxq_tensor_view;
+
+// Quantizes `elements` (row-major, `shape` [rank], rank 0: one number), which are only read. `name` is how
+// errors and reports call it. Errors: USAGE for options that contradict each other or the shape, BAD_DATA for
+// NaN, infinity or no elements, NO_MEMORY.
+onnxq_status onnxq_tensor_quantize(onnxq_session *session, const char *name, const float *elements,
+                                   const int64_t *shape, int rank, const onnxq_tensor_options *options,
+                                   onnxq_tensor **out, onnxq_error *err);
+// The same for a .npy file of floats or integers, which are taken as float32. Also IO.
+onnxq_status onnxq_tensor_quantize_file(onnxq_session *session, const char *path,
+                                        const onnxq_tensor_options *options, onnxq_tensor **out,
+                                        onnxq_error *err);
+onnxq_tensor_view onnxq_tensor_get(const onnxq_tensor *tensor); // pointers live as long as the object
+// Writes FILE.npz whole or not at all: integers, dequantized, scale, zero_point. 4- and 2-bit integers take a
+// byte each.
+onnxq_status onnxq_tensor_save(const onnxq_tensor *tensor, const char *path, onnxq_error *err);
+// JSON with at most `limit` elements and parameters (0 = all) and the counts of the integers; the text shows
+// at most 64.
+onnxq_status onnxq_tensor_report(const onnxq_tensor *tensor, size_t limit, onnxq_report **out,
+                                 onnxq_error *err);
+void onnxq_tensor_free(onnxq_tensor *tensor);
+
 #ifdef __cplusplus
 }
 #endif

@@ -43,6 +43,8 @@ oq_status oq_prepared_calibrate(const onnxq_session *session, const oq_prepared 
                                 const oq_dataset *data, size_t limit, const oq_quant_options *purpose,
                                 oq_stats **out, oq_error *err);
 
+oq_range_method oq_api_method(onnxq_method method);
+
 // Makes a report a public object; takes its texts over, also on failure.
 oq_status oq_report_wrap(onnxq_session *session, oq_report report, onnxq_report **out, oq_error *err);
 

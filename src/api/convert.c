@@ -22,11 +22,14 @@ onnxq_convert_options onnxq_convert_defaults(void) {
                                    .verify_samples = VERIFY_SAMPLES};
 }
 
-static const oq_range_method methods[] = {[ONNXQ_METHOD_AUTO] = OQ_RANGE_AUTO,
-                                          [ONNXQ_METHOD_MINMAX] = OQ_RANGE_MINMAX,
-                                          [ONNXQ_METHOD_PERCENTILE] = OQ_RANGE_PERCENTILE,
-                                          [ONNXQ_METHOD_ENTROPY] = OQ_RANGE_ENTROPY,
-                                          [ONNXQ_METHOD_MSE] = OQ_RANGE_MSE};
+oq_range_method oq_api_method(onnxq_method method) {
+    static const oq_range_method methods[] = {[ONNXQ_METHOD_AUTO] = OQ_RANGE_AUTO,
+                                              [ONNXQ_METHOD_MINMAX] = OQ_RANGE_MINMAX,
+                                              [ONNXQ_METHOD_PERCENTILE] = OQ_RANGE_PERCENTILE,
+                                              [ONNXQ_METHOD_ENTROPY] = OQ_RANGE_ENTROPY,
+                                              [ONNXQ_METHOD_MSE] = OQ_RANGE_MSE};
+    return methods[method];
+}
 
 static oq_status check_type(onnxq_dtype type, const char *what, oq_error *err) {
     if (type == ONNXQ_INT8 || type == ONNXQ_UINT8) return ONNXQ_OK;
@@ -49,7 +52,7 @@ static oq_status quant_options(const onnxq_convert_options *o, oq_quant_options 
     q->activation_signed = o->activation_type == ONNXQ_INT8;
     q->activation_symmetric = o->activation_symmetric;
     q->weight_asymmetric = o->weight_asymmetric;
-    q->method = methods[o->method];
+    q->method = oq_api_method(o->method);
     q->percentile = o->percentile;
     q->include = o->include;
     q->include_count = o->include_count;

@@ -9,14 +9,15 @@
 #include <stdio.h>
 
 typedef enum option_kind {
-    OPTION_FLAG,   // int: 1 when given
-    OPTION_UNFLAG, // int: 0 when given
-    OPTION_TEXT,   // const char *
-    OPTION_TEXTS,  // text_list, may be given several times
-    OPTION_WORDS,  // text_list, A,B,C
-    OPTION_COUNT,  // size_t within [low, high]
-    OPTION_REAL,   // double within [low, high]
-    OPTION_CHOICE, // int: index in `choices`
+    OPTION_FLAG,    // int: 1 when given
+    OPTION_UNFLAG,  // int: 0 when given
+    OPTION_TEXT,    // const char *
+    OPTION_TEXTS,   // text_list, may be given several times
+    OPTION_WORDS,   // text_list, A,B,C
+    OPTION_COUNT,   // size_t within [low, high]
+    OPTION_INTEGER, // int within [low, high]
+    OPTION_REAL,    // double within [low, high]
+    OPTION_CHOICE,  // int: index in `choices`
 } option_kind;
 
 typedef struct text_list {

@@ -77,15 +77,17 @@ static int choice(const char *choices, const char *text) {
 
 static onnxq_status store_number(const option *o, const char *text, void *slot, onnxq_error *err) {
     double number;
-    const bool whole = o->kind == OPTION_COUNT;
+    const bool whole = o->kind != OPTION_REAL;
     if (o->low == o->high && (!parse_number(text, &number) || number != o->low))
         return usage(err, "--%s can only be %g so far, not '%s'", o->name, o->low, text);
     if (!parse_number(text, &number) || (whole && number != floor(number)) || number < o->low ||
         number > o->high)
         return usage(err, "--%s takes %s from %g to %g, not '%s'", o->name,
                      whole ? "a whole number" : "a number", o->low, o->high, text);
-    if (whole)
+    if (o->kind == OPTION_COUNT)
         *(size_t *)slot = (size_t)number;
+    else if (o->kind == OPTION_INTEGER)
+        *(int *)slot = (int)number;
     else
         *(double *)slot = number;
     return ONNXQ_OK;
@@ -105,6 +107,7 @@ static onnxq_status store(const option *o, char *text, void *values, onnxq_error
         }
         return ONNXQ_OK;
     case OPTION_COUNT:
+    case OPTION_INTEGER:
     case OPTION_REAL: return store_number(o, text, slot, err);
     case OPTION_CHOICE: break;
     }

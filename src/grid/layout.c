@@ -2,6 +2,7 @@
 #include "grid/layout.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { CHUNK = 256 }; // elements handled at a time
 
@@ -85,38 +86,40 @@ static bool walk_next(walk *w) {
 
 // --- making ---
 
-static oq_status misfit(const oq_shape *shape, const char *what, int64_t number, oq_error *err) {
+static oq_status no_such_axis(const oq_shape *shape, int axis, oq_error *err) {
     char text[OQ_MAX_RANK * 21];
-    return oq_fail(err, ONNXQ_USAGE, "%s %lld does not fit a tensor of shape %s", what, (long long)number,
+    return oq_fail(err, ONNXQ_USAGE, "there is no axis %d in a tensor of shape %s; its first axis is 0", axis,
                    oq_shape_format(shape, text, sizeof text));
 }
 
 oq_status oq_layout_make(const oq_shape *shape, const oq_granularity *granularity, oq_layout *out,
                          oq_shape *params, oq_error *err) {
-    const size_t count = (size_t)oq_shape_count(shape);
+    int axis = 0;
+    size_t outer = 1, along = 1, inner = (size_t)oq_shape_count(shape);
     oq_shape scales = {0};
-    *out = (oq_layout){.size = {1, 1, count}, .block = {1, 1, count}};
     if (granularity->kind != OQ_PER_TENSOR) {
-        int axis = 0;
         if (!oq_axis_normalize(granularity->axis, shape->rank, &axis))
-            return misfit(shape, "axis", granularity->axis, err);
-        out->size[0] = (size_t)oq_shape_range_count(shape, 0, axis);
-        out->size[1] = (size_t)shape->dim[axis];
-        out->size[2] = (size_t)oq_shape_range_count(shape, axis + 1, shape->rank);
-        *out = granularity->kind == OQ_PER_CHANNEL
-                   ? (oq_layout){.size = {out->size[0], out->size[1], out->size[2]},
-                                 .block = {out->size[0], 1, out->size[2]}}
-                   : (oq_layout){.size = {out->size[0], out->size[1], out->size[2]},
-                                 .block = {1, (size_t)granularity->group_size, 1}};
-        scales = granularity->kind == OQ_PER_CHANNEL ? OQ_SHAPE(shape->dim[axis]) : *shape;
-        if (granularity->kind == OQ_PER_GROUP) {
-            if (granularity->group_size < 1) return misfit(shape, "group size", granularity->group_size, err);
-            scales.dim[axis] = (int64_t)blocks_along(out, 1);
-        }
+            return no_such_axis(shape, granularity->axis, err);
+        outer = (size_t)oq_shape_range_count(shape, 0, axis);
+        along = (size_t)shape->dim[axis];
+        inner = (size_t)oq_shape_range_count(shape, axis + 1, shape->rank);
     }
-    out->step[0] = out->size[1] * out->size[2];
-    out->step[1] = out->size[2];
-    out->step[2] = 1;
+    *out = (oq_layout){.size = {outer, along, inner}, .step = {along * inner, inner, 1}};
+    switch (granularity->kind) {
+    case OQ_PER_TENSOR: memcpy(out->block, out->size, sizeof out->block); break;
+    case OQ_PER_CHANNEL:
+        memcpy(out->block, (size_t[]){outer, 1, inner}, sizeof out->block);
+        scales = OQ_SHAPE(shape->dim[axis]);
+        break;
+    case OQ_PER_GROUP:
+        if (granularity->group_size < 1)
+            return oq_fail(err, ONNXQ_USAGE, "a group has at least one element, not %lld",
+                           (long long)granularity->group_size);
+        memcpy(out->block, (size_t[]){1, (size_t)granularity->group_size, 1}, sizeof out->block);
+        scales = *shape;
+        scales.dim[axis] = (int64_t)blocks_along(out, 1);
+        break;
+    }
     if (params) *params = scales;
     return ONNXQ_OK;
 }

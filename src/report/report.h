@@ -41,6 +41,18 @@ oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq
 
 oq_status oq_report_verify(oq_mem *mem, const oq_verify_result *result, oq_report *out, oq_error *err);
 
+// One array and what quantizing it gave; everything is borrowed.
+typedef struct oq_tensor_facts {
+    const char *name;
+    onnxq_tensor_options options;
+    onnxq_tensor_view view;
+    oq_grid grid;
+} oq_tensor_facts;
+
+// At most `limit` elements and parameters are listed; 0 = all.
+oq_status oq_report_tensor(oq_mem *mem, const oq_tensor_facts *facts, size_t limit, oq_report *out,
+                           oq_error *err);
+
 // The operator table: Markdown as text.
 oq_status oq_report_operators(oq_mem *mem, oq_report *out, oq_error *err);
 
