@@ -219,9 +219,11 @@ static oq_status load_floats(oq_mem *mem, const char *path, oq_tensor *array, fl
     oq_mem_free(mem, bytes);
     OQ_TRY(status);
     const oq_dtype_traits *traits = oq_dtype_info(array->dtype);
-    if (!traits->is_float && !traits->is_integer)
-        return oq_fail(err, ONNXQ_BAD_DATA, "'%s' holds elements of type %s: save it as an array of numbers",
-                       path, traits->name);
+    if (!traits->is_float && !traits->is_integer) {
+        oq_fail(err, ONNXQ_BAD_DATA, "'%s' holds elements of type %s: save it as an array of numbers", path,
+                traits->name);
+        return ONNXQ_BAD_DATA;
+    }
     const size_t count = (size_t)oq_tensor_count(array);
     *x = oq_mem_calloc(mem, count, sizeof **x, err);
     if (!*x) return ONNXQ_NO_MEMORY;

@@ -56,7 +56,8 @@ oq_status oq_npz_write(oq_mem *mem, const char *path, const char *const *names, 
     oq_status status = zip ? ONNXQ_OK : cannot_pack(path, &archive, err);
     for (size_t i = 0; i < count && status == ONNXQ_OK; i++)
         status = add_array(zip, path, names[i], &tensors[i], &archive, err);
-    if (zip && zipClose(zip, NULL) != ZIP_OK && status == ONNXQ_OK) status = cannot_pack(path, &archive, err);
+    if (zip && (zipClose(zip, NULL) != ZIP_OK || archive.failed) && status == ONNXQ_OK)
+        status = cannot_pack(path, &archive, err);
     oq_writer *writer = NULL;
     if (status == ONNXQ_OK) status = oq_writer_open(mem, path, &writer, err);
     if (status == ONNXQ_OK) status = oq_writer_write(writer, oq_text_get(&archive), archive.length, err);

@@ -104,12 +104,15 @@ static uLong ZCALLBACK write_read(voidpf opaque, voidpf stream, void *into, uLon
 static uLong ZCALLBACK write_write(voidpf opaque, voidpf stream, const void *from, uLong size) {
     (void)opaque;
     oq_zip_target *t = stream;
-    if (t->into->failed || t->at > t->into->length) return 0;
-    const uint64_t behind = t->into->length - t->at;
-    const uint64_t over = size < behind ? size : behind; // replaced; the rest is appended
-    if (over) memcpy(t->into->data + t->at, from, over);
-    oq_text_add_bytes(t->into, (const char *)from + over, size - over);
-    if (t->into->failed) return 0;
+    if (!t->into->failed) {
+        if (t->at > t->into->length) return 0;
+        const uint64_t behind = t->into->length - t->at;
+        const uint64_t over = size < behind ? size : behind; // replaced; the rest is appended
+        if (over) memcpy(t->into->data + t->at, from, over);
+        oq_text_add_bytes(t->into, (const char *)from + over, size - over);
+    }
+    // Once memory ran out, which the text remembers, bytes are swallowed: when a write fails, minizip does
+    // not free what it holds.
     t->at += size;
     return size;
 }

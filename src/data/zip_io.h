@@ -12,7 +12,8 @@
 // file must live as long.
 unzFile oq_unzip_open(oq_file *file);
 
-// An archive that grows in `into` (empty at the beginning). Ended by zipClose.
+// An archive that grows in `into` (empty at the beginning). Ended by zipClose; then into->failed tells
+// whether memory was short, which minizip does not get to know.
 typedef struct oq_zip_target {
     oq_text *into;
     uint64_t at; // minizip goes back to complete what it wrote

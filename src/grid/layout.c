@@ -40,7 +40,7 @@ typedef struct walk {
     span span;
     size_t begin[3], extent[3]; // of that block
     int along;                  // axis of its spans
-    size_t next, spans;         // in that block
+    size_t outer, inner;        // of the next span in that block: index of axis 0, and of the other axis
 } walk;
 
 static walk walk_begin(const oq_layout *layout, size_t param, size_t end) {
@@ -59,23 +59,22 @@ static void enter_block(walk *w) {
         w->extent[d] = least(layout->block[d], layout->size[d] - w->begin[d]);
         rest /= blocks;
     }
-    w->next = 0;
-    w->spans = w->extent[0] * w->extent[3 - w->along];
+    w->outer = w->inner = 0;
 }
 
 // The next span into w->span; false behind the last one.
 static bool walk_next(walk *w) {
     const oq_layout *layout = w->layout;
-    while (w->next == w->spans) {
+    const int across = 3 - w->along;
+    while (w->outer == w->extent[0] || !w->extent[across]) {
         if (++w->param >= w->end) return false;
         enter_block(w);
     }
-    const int across = 3 - w->along;
     size_t at[3];
-    at[0] = w->begin[0] + w->next / w->extent[across];
-    at[across] = w->begin[across] + w->next % w->extent[across];
+    at[0] = w->begin[0] + w->outer;
+    at[across] = w->begin[across] + w->inner;
     at[w->along] = w->begin[w->along];
-    w->next++;
+    if (++w->inner == w->extent[across]) w->inner = 0, w->outer++;
     w->span = (span){.x = at[0] * layout->step[0] + at[1] * layout->step[1] + at[2] * layout->step[2],
                      .x_step = layout->step[w->along],
                      .q = (at[0] * layout->size[1] + at[1]) * layout->size[2] + at[2],
