@@ -122,13 +122,21 @@ static size_t judge(const options *o, const conformance_cases *cases, const conf
     return wrong;
 }
 
+// The outcome for the ledger: a reason that a person wrote ("fail because ...") stays while the case fails.
+static const conformance_case *to_keep(const conformance_case *c, const conformance_cases *ledger) {
+    const conformance_case *before = find(ledger, c->name);
+    const bool written = before && strncmp(before->outcome, "fail because ", 13) == 0;
+    return written && !conformance_passes(c) ? before : c;
+}
+
 // New outcomes over the old ledger; lines of cases that were not run stay when there is a filter.
 static oq_status update(oq_mem *mem, const options *o, const conformance_cases *cases,
                         const conformance_cases *ledger, oq_error *err) {
     conformance_cases merged = {0};
     merged.items = oq_mem_calloc(mem, cases->count + ledger->count + 1, sizeof *merged.items, err);
     if (!merged.items) return ONNXQ_NO_MEMORY;
-    for (size_t i = 0; i < cases->count; i++) merged.items[merged.count++] = cases->items[i];
+    for (size_t i = 0; i < cases->count; i++)
+        merged.items[merged.count++] = *to_keep(&cases->items[i], ledger);
     for (size_t i = 0; i < ledger->count && o->filter; i++)
         if (!find(cases, ledger->items[i].name)) merged.items[merged.count++] = ledger->items[i];
     conformance_sort(&merged);
