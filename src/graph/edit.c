@@ -34,6 +34,14 @@ oq_status oq_node_set_input(oq_graph *graph, oq_node *node, size_t index, oq_val
     return ONNXQ_OK;
 }
 
+oq_status oq_node_keep_inputs(oq_graph *graph, oq_node *node, size_t count, oq_error *err) {
+    if (count >= node->input_count) return ONNXQ_OK;
+    oq_node_detach(graph, node);
+    node->input_count = count;
+    oq_graph_touch_node(graph, node);
+    return oq_node_attach(graph, node, err);
+}
+
 oq_status oq_node_set_output(oq_graph *graph, oq_node *node, size_t index, oq_value_id value, oq_error *err) {
     if (index < node->output_count && node->outputs[index] == value) return ONNXQ_OK;
     oq_gvalue *v = value == OQ_NONE ? NULL : graph->values[value];

@@ -284,6 +284,8 @@ oq_status oq_node_set_graph(oq_graph *graph, oq_node *node, const char *name, oq
 void oq_node_remove_attr(oq_node *node, const char *name);
 // Points input `index` (grown with OQ_NONE as needed) at another value; OQ_NONE leaves it out.
 oq_status oq_node_set_input(oq_graph *graph, oq_node *node, size_t index, oq_value_id value, oq_error *err);
+// Takes all inputs from `count` on off the node.
+oq_status oq_node_keep_inputs(oq_graph *graph, oq_node *node, size_t count, oq_error *err);
 // Gives output `index` to another value that has no producer yet; the old value is left without one.
 oq_status oq_node_set_output(oq_graph *graph, oq_node *node, size_t index, oq_value_id value, oq_error *err);
 // All uses of `from` (also as graph output when `outputs`) become uses of `to`.

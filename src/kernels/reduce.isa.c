@@ -154,10 +154,16 @@ void OQ_FN(rows_statistics)(const float *x, size_t n, oq_rows_stats *out) {
 #define SUB_BINS 2048 // at most; more are counted directly
 #define CHUNK    128  // elements whose bins are computed at once
 
+// floor(x * inverse_width) also where the product of a negative number underflows to 0.
+OQ_INLINE vf widths_below(vf x, vf inverse_width) {
+    const vf p = vf_mul(x, inverse_width);
+    return vf_select(vm_and(vf_lt(x, vf_zero()), vf_eq(p, vf_zero())), vf_set1(-1), vf_floor(p));
+}
+
 // Bin of each element, `bins` for those that have none.
 static void bins_of(const float *x, size_t n, vf inverse_width, vf first, vf bins, int32_t *to) {
     for (size_t i = 0; i < n; i += OQ_W) {
-        const vf t = vf_sub(vf_floor(vf_mul(vf_load_up_to(x + i, n - i), inverse_width)), first);
+        const vf t = vf_sub(widths_below(vf_load_up_to(x + i, n - i), inverse_width), first);
         const vm outside = vm_or(vm_or(vf_lt(t, vf_zero()), vf_nan(t)), vf_eq(t, bins));
         const vf inside = vf_select(vm_or(outside, vf_lt(bins, t)), bins, t);
         vi_store(to + i, vi_truncate(inside));

@@ -72,6 +72,8 @@ typedef struct oq_op_version {
     unsigned spent;
     // Rewrites a node of the version before this one to this one. NULL: nothing to do but the number.
     oq_status (*upgrade)(oq_upgrade_context *context, oq_error *err);
+    // Whether this node draws random numbers, for operators that only some nodes of do. NULL: as the flags say.
+    bool (*random)(oq_graph *graph, const oq_node *node);
     // Multiply-accumulates of one run, unknown sizes counted as 1. NULL: not a product, none.
     uint64_t (*macs)(const oq_graph *graph, const oq_node *node);
 } oq_op_version;
@@ -105,6 +107,8 @@ const oq_op_version *oq_op_at(const oq_op *op, int64_t opset);
 // The version that holds for a node in its model, or NULL with the operator unknown (then *op is NULL) or too
 // young.
 const oq_op_version *oq_op_of_node(const oq_model *model, const oq_node *node, const oq_op **op);
+// Whether a node may give other results for the same inputs; true when its operator is unknown.
+bool oq_op_is_random(oq_graph *graph, const oq_node *node);
 // Version that holds for `domain` in this graph: its function's own imports inside a local function, else the
 // model's; 0 when it is not imported.
 int64_t oq_graph_opset(const oq_graph *graph, const char *domain);

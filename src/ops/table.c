@@ -22,6 +22,13 @@ const oq_op_version *oq_op_of_node(const oq_model *model, const oq_node *node, c
     return found ? oq_op_at(found, oq_model_opset(model, node->domain)) : NULL;
 }
 
+bool oq_op_is_random(oq_graph *graph, const oq_node *node) {
+    const oq_op *op;
+    const oq_op_version *version = oq_op_of_node(graph->model, node, &op);
+    if (!version) return true;
+    return version->random ? version->random(graph, node) : (op->flags & OQ_OP_RANDOM) != 0;
+}
+
 static int64_t imported(const oq_import *imports, size_t count, const char *domain) {
     for (size_t i = 0; i < count; ++i)
         if (!strcmp(imports[i].domain, domain)) return imports[i].version;

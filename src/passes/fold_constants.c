@@ -26,14 +26,13 @@ static bool is_constant(const oq_graph *graph, const bool *folded, oq_value_id i
 }
 
 // Random at some depth.
-static bool is_random(const oq_graph *graph, const oq_node *node) {
-    const oq_op *op;
-    if (!oq_op_of_node(graph->model, node, &op) || (op->flags & OQ_OP_RANDOM)) return true;
+static bool is_random(oq_graph *graph, const oq_node *node) {
+    if (oq_op_is_random(graph, node)) return true;
     for (size_t a = 0; a < node->attr_count; a++) {
         const oq_attr *attr = &node->attrs[a];
         const size_t count = attr->kind == OQ_ATTR_GRAPH ? 1 : attr->kind == OQ_ATTR_GRAPHS ? attr->count : 0;
         for (size_t g = 0; g < count; g++) {
-            const oq_graph *body = attr->kind == OQ_ATTR_GRAPH ? attr->graph : attr->graphs[g];
+            oq_graph *body = attr->kind == OQ_ATTR_GRAPH ? attr->graph : attr->graphs[g];
             for (size_t i = 0; i < body->node_count; i++)
                 if (!body->nodes[i]->dead && is_random(body, body->nodes[i])) return true;
         }
@@ -41,7 +40,7 @@ static bool is_random(const oq_graph *graph, const oq_node *node) {
     return false;
 }
 
-static bool can_fold(const oq_graph *graph, const bool *folded, const oq_node *node) {
+static bool can_fold(oq_graph *graph, const bool *folded, const oq_node *node) {
     const oq_op *op;
     const oq_op_version *version = oq_op_of_node(graph->model, node, &op);
     if (!version || !version->run || is_random(graph, node) || keeps_its_place(node)) return false;

@@ -97,11 +97,16 @@ static oq_status run_graph(oq_run_context *context, const oq_graph *body, const 
         return oq_fail(err, ONNXQ_BAD_MODEL,
                        "body '%s' has %zu inputs and %zu outputs, but the node needs %zu and %zu", body->name,
                        body->input_count, body->output_count, input_count, output_count);
+    // Given back at once: a loop comes here once an iteration.
+    const oq_scratch_mark mark = oq_scratch_here(&c->worker->scratch);
     const oq_value **given =
         oq_scratch_take(&c->worker->scratch, (input_count + 1) * sizeof(oq_value *), err);
     if (!given) return ONNXQ_NO_MEMORY;
     for (size_t i = 0; i < input_count; i++) given[i] = inputs[i].kind == OQ_VALUE_NONE ? NULL : &inputs[i];
-    return oq_worker_run_plan(c->worker, plan, given, input_count, context->captures, outputs, err);
+    const oq_status status =
+        oq_worker_run_plan(c->worker, plan, given, input_count, context->captures, outputs, err);
+    oq_scratch_back(&c->worker->scratch, mark);
+    return status;
 }
 
 static oq_run_context context_of(oq_worker *worker, const oq_step *step, const frame *f, call *c) {

@@ -151,6 +151,22 @@ START_TEST(statistics_count_everything) {
 }
 END_TEST
 
+// Numbers below zero are below bin 0, also those that a width makes too small for float32.
+START_TEST(tiny_negatives_are_not_in_bin_0) {
+    const float x[] = {-0x1p-149F, -0x1p-140F, 0x1p-149F, -0.0F, 0, -1, 1};
+    const uint64_t want[] = {3, 4};
+    const oq_kernel_table *tables[4];
+    for (size_t t = 0, count = test_tables(tables); t < count; t++) {
+        oq_kernels_use(tables[t]);
+        for (int exponent = 1; exponent <= 100; exponent++) {
+            uint64_t got[2] = {0};
+            oq_rows_histogram(x, sizeof x / sizeof *x, -ldexpf(1, exponent), ldexpf(1, -exponent), got, 2);
+            CK_SAME_BITS(got, want, sizeof want, "table %zu, width 2^%d", t, exponent);
+        }
+    }
+}
+END_TEST
+
 START_TEST(histogram_counts_each_value_once) {
     const size_t bins[] = {2048, 16, 1, 5000}, bin_count = bins[_i];
     const size_t n = 20000;
@@ -264,6 +280,7 @@ int main(void) {
     tcase_add_test(tcase, clamping_keeps_nan_and_the_sign_of_zero);
     tcase_add_test(tcase, reductions_use_sixteen_partial_sums);
     tcase_add_test(tcase, statistics_count_everything);
+    tcase_add_test(tcase, tiny_negatives_are_not_in_bin_0);
     tcase_add_loop_test(tcase, histogram_counts_each_value_once, 0, 4);
     tcase_add_test(tcase, quantization_divides_rounds_adds_saturates);
     tcase_add_test(tcase, ties_go_to_even_before_the_zero_point);

@@ -151,6 +151,9 @@ START_TEST(constants_fold_where_they_may) {
         {2, "a = Add(x, k)\nb = Neg(a)\nout b\n"},
         {1, "a = Neg(k)\nout a\n"},                             // a graph output keeps its node
         {2, "a = RandomNormalLike(k)\ny = Mul(x, a)\nout y\n"}, // random
+        {2, "a = Dropout(k, k0, yes)\ny = Mul(x, a)\nout y\n"}, // random in training
+        {1, "a = Dropout(k, k0, no)\ny = Mul(x, a)\nout y\n"},
+        {1, "a = Dropout(k)\ny = Mul(x, a)\nout y\n"},
         {2, "a = DequantizeLinear(q, k0)\ny = Mul(x, a)\nout y\n"},
         // A result of 24 MB is not kept.
         {3, "a = ConstantOfShape(large)\nb = Neg(a)\ny = Add(x, b)\nout y\n"},
@@ -160,7 +163,7 @@ START_TEST(constants_fold_where_they_may) {
         snprintf(
             text, sizeof text,
             "in x float32[2,3]\nconst k float32[3] 1 2 3\nconst k0 float32[] 0.5\nconst q int8[3] 1 2 3\n"
-            "const large int64[3] 2000000 1 3\n%s",
+            "const large int64[3] 2000000 1 3\nconst no bool[] 0\nconst yes bool[] 1\n%s",
             cases[i].text);
         const size_t left = nodes_left(text, oq_pass_fold_constants);
         ck_assert_msg(left == cases[i].left, "%zu nodes left of\n%s", left, cases[i].text);

@@ -386,6 +386,45 @@ START_TEST(functions_hand_their_attributes_in) {
 }
 END_TEST
 
+// Loop over `steps` steps of x = Neg(x).
+static void add_loop(test_net *net, oq_value_id x, int64_t steps) {
+    oq_error err = {0};
+    oq_graph *body;
+    oq_node *loop;
+    const oq_value_id m = test_net_scalar(net, "m", ONNXQ_INT64, (double)steps);
+    const oq_value_id inputs[] = {m, OQ_NONE, x}, y = test_net_value(net->graph, "y");
+    CK_OK(oq_graph_add_node(net->graph, "", "Loop", "", inputs, 3, &y, 1, &loop, &err), &err);
+    CK_OK(oq_graph_new(net->model, net->graph, &body, &err), &err);
+    static const char *const names[] = {"step", "go", "carried"};
+    oq_value_id in[3];
+    for (int i = 0; i < 3; i++) {
+        in[i] = test_net_value(body, names[i]);
+        CK_OK(oq_graph_add_input(body, in[i], &err), &err);
+    }
+    CK_OK(oq_graph_add_output(body, add_call(body, "Identity", "", in[1], "on")->outputs[0], &err), &err);
+    CK_OK(oq_graph_add_output(body, add_call(body, "Neg", "", in[2], "next")->outputs[0], &err), &err);
+    CK_OK(oq_node_set_graph(net->graph, loop, "body", body, &err), &err);
+    test_net_output(net, y);
+}
+
+START_TEST(memory_of_a_loop_does_not_grow_with_its_steps) {
+    size_t peak[2];
+    for (int i = 0; i < 2; i++) {
+        test_net net;
+        test_net_init(&net, 21);
+        add_loop(&net, test_net_input(&net, "x", ONNXQ_FLOAT, OQ_SHAPE(16)), i ? 20000 : 20);
+        oq_tensor x = test_net_random(&net, OQ_SHAPE(16), 1);
+        oq_tensor y = test_net_run(&net, NULL, &x);
+        ck_assert_mem_eq(x.data, y.data, 16 * sizeof(float));
+        oq_tensor_release(&x);
+        oq_tensor_release(&y);
+        peak[i] = atomic_load(&net.mem.peak);
+        test_net_release(&net);
+    }
+    ck_assert_uint_eq(peak[0], peak[1]);
+}
+END_TEST
+
 START_TEST(a_function_that_calls_itself_is_refused) {
     test_net net;
     test_net_init(&net, 21);
@@ -453,6 +492,7 @@ int main(void) {
     tcase_add_test(tcase, an_unknown_operator_is_named_unless_nobody_needs_it);
     tcase_add_test(tcase, kernels_never_see_what_their_signature_forbids);
     tcase_add_test(tcase, functions_hand_their_attributes_in);
+    tcase_add_test(tcase, memory_of_a_loop_does_not_grow_with_its_steps);
     tcase_add_test(tcase, a_function_that_calls_itself_is_refused);
     tcase_add_test(tcase, memory_may_end_anywhere);
     suite_add_tcase(suite, tcase);

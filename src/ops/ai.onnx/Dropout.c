@@ -67,6 +67,33 @@ static oq_status run_12(oq_run_context *context, oq_error *err) {
                     training && oq_tensor_get_i64(training, 0), err);
 }
 
+static bool random_1(oq_graph *graph, const oq_node *node) {
+    (void)graph;
+    return !oq_node_int(node, "is_test", 0);
+}
+
+static bool never_random(oq_graph *graph, const oq_node *node) {
+    (void)graph, (void)node;
+    return false;
+}
+
+// A constant that is false, such as training_mode usually is.
+static bool is_false(oq_graph *graph, oq_value_id value) {
+    const oq_constant *constant = oq_graph_constant(graph, value);
+    oq_tensor tensor;
+    if (!constant || constant->dtype != ONNXQ_BOOL || oq_shape_count(&constant->shape) != 1 ||
+        oq_constant_load(graph->model->mem, constant, &tensor, NULL) != ONNXQ_OK)
+        return false;
+    const bool result = !*(const uint8_t *)tensor.data;
+    oq_tensor_release(&tensor);
+    return result;
+}
+
+// In training, which is off unless input 2 says otherwise.
+static bool random_12(oq_graph *graph, const oq_node *node) {
+    return node->input_count > 2 && node->inputs[2] != OQ_NONE && !is_false(graph, node->inputs[2]);
+}
+
 static oq_status infer(oq_infer_context *context, oq_error *err) {
     OQ_TRY(oq_infer_unary(context, err));
     if (context->output_count < 2 || !context->in[0]) return ONNXQ_OK;
@@ -134,12 +161,14 @@ static const oq_op_version versions[] = {
      .types = types_1,
      .attrs = attrs_1,
      .infer = infer,
+     .random = random_1,
      .run = run_1},
     {.since = 6,
      .signature = "data:T -> output:T, mask?:T",
      .types = types_1,
      .attrs = attrs_6,
      .infer = infer,
+     .random = random_1,
      .run = run_1,
      .upgrade = oq_upgrade_consumed},
     {.since = 7,
@@ -147,6 +176,7 @@ static const oq_op_version versions[] = {
      .types = types_1,
      .attrs = attrs_7,
      .infer = infer,
+     .random = never_random,
      .run = run_7,
      .upgrade = upgrade_7},
     {.since = 10,
@@ -154,6 +184,7 @@ static const oq_op_version versions[] = {
      .types = types_10,
      .attrs = attrs_7,
      .infer = infer,
+     .random = never_random,
      .run = run_7,
      .upgrade = upgrade_10},
     {.since = 12,
@@ -161,6 +192,7 @@ static const oq_op_version versions[] = {
      .types = types_12,
      .attrs = attrs_12,
      .infer = infer,
+     .random = random_12,
      .run = run_12,
      .upgrade = upgrade_12},
     {.since = 13,
@@ -168,13 +200,15 @@ static const oq_op_version versions[] = {
      .types = types_13,
      .attrs = attrs_12,
      .infer = infer,
+     .random = random_12,
      .run = run_12},
     {.since = 22,
      .signature = "data:T, ratio?:T1, training_mode?:T2 -> output:T, mask?:T2",
      .types = types_22,
      .attrs = attrs_12,
      .infer = infer,
+     .random = random_12,
      .run = run_12},
 };
 
-OQ_ONNX_OP(Dropout, versions);
+OQ_OP(ai_onnx, Dropout, "", versions, OQ_OP_RANDOM);

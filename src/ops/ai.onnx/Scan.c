@@ -1,4 +1,5 @@
 // Scan: states carried over the slices of the scanned inputs; version 8 does so for every sample of a batch.
+#include "ops/lib/elementwise.h"
 #include "ops/lib/lists.h"
 #include "ops/lib/scan_plan.h"
 
@@ -236,9 +237,55 @@ static oq_status infer_any(oq_infer_context *context, bool batched, oq_error *er
 static oq_status infer(oq_infer_context *context, oq_error *err) { return infer_any(context, false, err); }
 static oq_status infer_8(oq_infer_context *context, oq_error *err) { return infer_any(context, true, err); }
 
+// Input `i` without the axis of its one sample.
+static oq_status squeeze_input(oq_upgrade_context *context, size_t i, int64_t zero, oq_value_id *out,
+                               oq_error *err) {
+    oq_node *squeeze;
+    OQ_TRY(oq_upgrade_new_node(context, "Squeeze", &context->node->inputs[i], 1, "_sample", &squeeze, err));
+    *out = squeeze->outputs[0];
+    return oq_node_set_ints(context->graph, squeeze, "axes", &zero, 1, err);
+}
+
+// The node writes output `o` under a new name, and Unsqueeze gives the axis of the sample back to it.
+static oq_status unsqueeze_output(oq_upgrade_context *context, size_t o, int64_t zero, oq_error *err) {
+    oq_graph *graph = context->graph;
+    const oq_value_id old = context->node->outputs[o];
+    const char *name;
+    oq_value_id fresh;
+    oq_node *unsqueeze;
+    if (old == OQ_NONE) return ONNXQ_OK;
+    OQ_TRY(oq_graph_unique_name(graph, oq_graph_value(graph, old)->name, &name, err));
+    OQ_TRY(oq_graph_add_value(graph, name, &fresh, err));
+    OQ_TRY(oq_node_set_output(graph, context->node, o, fresh, err));
+    OQ_TRY(oq_graph_add_node(graph, "", "Unsqueeze", "", &fresh, 1, &old, 1, &unsqueeze, err));
+    return oq_node_set_ints(graph, unsqueeze, "axes", &zero, 1, err);
+}
+
+// Version 9 knows no batch: a batch of one sample loses its axis around the node.
 static oq_status upgrade_9(oq_upgrade_context *context, oq_error *err) {
-    (void)context;
-    return oq_fail(err, ONNXQ_UNSUPPORTED, "Scan of opset 8 works on batches and cannot be upgraded");
+    oq_graph *graph = context->graph;
+    oq_node *node = context->node;
+    size_t count;
+    const int64_t *directions = oq_node_ints(node, "directions", &count);
+    for (size_t i = 1; i < node->input_count; ++i) {
+        const oq_type *type = &oq_graph_value(graph, node->inputs[i])->type;
+        if (node->inputs[0] == OQ_NONE && type->rank > 0 && type->dim[0].size == 1) continue;
+        return oq_fail(
+            err, ONNXQ_UNSUPPORTED,
+            "Scan of opset 8 works on a batch; it can be upgraded when the batch is known to be one "
+            "sample and there are no sequence lengths: fix the first dimension of '%s' to 1",
+            oq_graph_value(graph, node->inputs[i])->name);
+    }
+    for (size_t i = 1; i < node->input_count; ++i) {
+        oq_value_id sample;
+        OQ_TRY(squeeze_input(context, i, 0, &sample, err));
+        OQ_TRY(oq_node_set_input(graph, node, i - 1, sample, err));
+    }
+    OQ_TRY(oq_node_keep_inputs(graph, node, node->input_count - 1, err));
+    for (size_t o = 0; o < node->output_count; ++o) OQ_TRY(unsqueeze_output(context, o, 0, err));
+    if (directions) OQ_TRY(oq_node_set_ints(graph, node, "scan_input_directions", directions, count, err));
+    oq_node_remove_attr(node, "directions");
+    return ONNXQ_OK;
 }
 
 #define VERSION(SINCE, SET, UPGRADE)                                                                         \

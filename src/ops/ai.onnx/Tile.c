@@ -1,4 +1,5 @@
 // Tile: a tensor repeated along its axes.
+#include "ops/lib/elementwise.h"
 #include "ops/lib/lists.h"
 #include "ops/lib/mover.h"
 #include "ops/lib/schema.h"
@@ -95,10 +96,41 @@ static oq_status infer_1(oq_infer_context *context, oq_error *err) {
     return ONNXQ_OK;
 }
 
+// A new node of opset 6 before the upgraded one; operands of two align by the attribute of that time.
+static oq_status before(oq_upgrade_context *context, const char *op_type, oq_value_id a, oq_value_id b,
+                        const char *suffix, oq_value_id *out, oq_error *err) {
+    oq_node *node;
+    const oq_value_id inputs[] = {a, b};
+    const bool cast = b == OQ_NONE;
+    OQ_TRY(oq_upgrade_new_node(context, op_type, inputs, cast ? 1 : 2, suffix, &node, err));
+    *out = node->outputs[0];
+    return oq_node_set_int(context->graph, node, cast ? "to" : "broadcast", cast ? ONNXQ_INT64 : 1, err);
+}
+
+// repeats = (0, 1, .. == axis) * (tiles - 1) + 1
 static oq_status upgrade_6(oq_upgrade_context *context, oq_error *err) {
-    (void)context;
-    return oq_fail(err, ONNXQ_UNSUPPORTED,
-                   "Tile of opset 1 cannot be upgraded; export the model with opset 6 or newer");
+    oq_node *node = context->node;
+    const oq_value_id tiles = node->inputs[1], axis = node->inputs[2];
+    const oq_type *in = &oq_graph_value(context->graph, node->inputs[0])->type;
+    const int64_t one = 1;
+    int64_t axes[OQ_MAX_RANK];
+    oq_value_id times, at, hot, more, repeats;
+    if (in->rank < 0)
+        return oq_fail(err, ONNXQ_UNSUPPORTED,
+                       "Tile needs the rank of its input to become version 6: run shape inference first");
+    for (int d = 0; d < in->rank; ++d) axes[d] = d;
+    OQ_TRY(oq_upgrade_add(context, "axes", 1, ONNXQ_INT64, axes, (size_t)in->rank, false, err));
+    OQ_TRY(oq_upgrade_add(context, "one", 2, ONNXQ_INT64, &one, 1, true, err));
+    const oq_value_id every = node->inputs[1], unit = node->inputs[2];
+    OQ_TRY(before(context, "Cast", axis, OQ_NONE, "_axis", &at, err));
+    OQ_TRY(before(context, "Equal", every, at, "_is_axis", &hot, err));
+    OQ_TRY(before(context, "Cast", hot, OQ_NONE, "_at_axis", &hot, err));
+    OQ_TRY(before(context, "Cast", tiles, OQ_NONE, "_tiles", &times, err));
+    OQ_TRY(before(context, "Sub", times, unit, "_more", &more, err));
+    OQ_TRY(before(context, "Mul", hot, more, "_added", &more, err));
+    OQ_TRY(before(context, "Add", more, unit, "_repeats", &repeats, err));
+    OQ_TRY(oq_node_set_input(context->graph, node, 1, repeats, err));
+    return oq_node_keep_inputs(context->graph, node, 2, err);
 }
 
 #define VERSION(SINCE, SET, UPGRADE)                                                                         \
