@@ -1,7 +1,7 @@
 // Times inference: bench_inference MODEL.onnx DATA RUNS prints the median milliseconds of one run, one
 // thread, samples in turn.
 #include "data/data.h"
-#include "run/run.h"
+#include "passes/passes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,9 @@ static oq_status bench(const char *path, const char *source, size_t runs, oq_err
     oq_worker *worker;
     size_t input_count, output_count;
     OQ_TRY(oq_onnx_load(&mem, path, &model, err));
-    OQ_TRY(oq_infer_graph(model->graph, err));
+    oq_regions regions;
+    OQ_TRY(oq_prepare_model(model, &regions, err)); // as calibration does
+    oq_regions_release(&regions);
     OQ_TRY(oq_dataset_open(&mem, model->graph, &source, 1, &data, err));
     OQ_TRY(oq_program_new(model->graph, NULL, &program, err));
     OQ_TRY(oq_worker_new(program, &worker, err));

@@ -153,6 +153,12 @@ static bool needs_finish(const oq_block *b) {
            b->finish_8.cross_row[1] || b->finish_8.requantize;
 }
 
+// `columns` units and zeros up to whole vectors.
+static void copy_columns(int32_t *to, const int32_t *from, size_t columns, size_t vectors) {
+    for (size_t j = 0; j < vectors * OQ_W; j += OQ_W)
+        vi_store(to + j, j < columns ? vi_load_up_to(from + j, columns - j) : vi_set1(0));
+}
+
 // One tile, through a buffer where its columns are not whole vectors or its sums get finished.
 static void run_tile(const oq_block *b, tile *t, size_t row, size_t column, size_t rows, size_t columns,
                      size_t vectors, bool finish) {
@@ -172,8 +178,7 @@ static void run_tile(const oq_block *b, tile *t, size_t row, size_t column, size
         t->to_stride = stride;
     }
     if (!whole && !b->first) {
-        memset(buffer, 0, rows * stride * sizeof *buffer);
-        for (size_t i = 0; i < rows; i++) memcpy(buffer + i * stride, c + i * b->ldc, columns * sizeof *c);
+        for (size_t i = 0; i < rows; i++) copy_columns(buffer + i * stride, c + i * b->ldc, columns, vectors);
         t->from = buffer;
         t->from_stride = stride;
     }
@@ -181,7 +186,9 @@ static void run_tile(const oq_block *b, tile *t, size_t row, size_t column, size
     if (finish)
         (oq_kind_is_f32(b->kind) ? finish_f32 : finish_8)(b, buffer, stride, row, column, rows, columns);
     else if (!whole)
-        for (size_t i = 0; i < rows; i++) memcpy(c + i * b->ldc, buffer + i * stride, columns * sizeof *c);
+        for (size_t i = 0; i < rows; i++)
+            for (size_t j = 0; j < columns; j += OQ_W)
+                vi_store_up_to(c + i * b->ldc + j, vi_load(buffer + i * stride + j), columns - j);
 }
 
 void OQ_FN(block)(const oq_block *b) {

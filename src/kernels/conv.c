@@ -12,10 +12,11 @@ typedef struct job {
 
 static size_t steps(size_t n, size_t step) { return n / step + (n % step != 0); }
 
-static oq_status run_plane(void *self, size_t index, size_t worker, oq_error *err) {
+static oq_status run_planes(void *self, size_t index, size_t worker, oq_error *err) {
     (void)worker, (void)err;
     const job *j = self;
-    j->table->depthwise_plane(j->call, index);
+    const size_t from = index * j->row_step, to = from + j->row_step, filters = j->call->shape->filters;
+    j->table->depthwise_planes(j->call, from, to < filters ? to : filters);
     return ONNXQ_OK;
 }
 
@@ -38,11 +39,13 @@ static void run(const oq_conv_call *call, oq_pool *pool) {
         .table = oq_kernels(), .call = call, .filters = s->groups ? s->filters / s->groups : 0, .pixels = 1};
     for (int d = 0; d < s->spatial; d++) j.pixels *= s->out[d];
     if (j.filters == 0 || j.pixels == 0) return;
+    const size_t threads = oq_pool_threads(pool), tile = j.table->column_step * 4;
     if (j.table->conv_is_depthwise(s)) {
-        (void)oq_pool_run(pool, s->filters, run_plane, &j, NULL); // planes and spans cannot fail
+        j.row_step = threads > 1 ? steps(s->filters, threads * 4) : s->filters;
+        (void)oq_pool_run(pool, steps(s->filters, j.row_step), run_planes, &j,
+                          NULL); // planes and spans cannot fail
         return;
     }
-    const size_t threads = oq_pool_threads(pool), tile = j.table->column_step * 4;
     j.row_step = j.filters;
     j.column_step = j.pixels;
     if (threads > 1 && s->groups < threads * 2) {

@@ -160,9 +160,10 @@ static void panels_f32(const gather *q, size_t unit, size_t units, size_t column
         const uint8_t *line = gather_line(q, unit + u, column, columns, buffer);
         for (size_t j = 0; j < columns; j += OQ_NR) {
             int32_t *panel = to + j * units + u * OQ_NR;
-            const size_t n = oq_least(columns - j, OQ_NR);
-            memcpy(panel, line + j * sizeof(float), n * sizeof(float));
-            memset(panel + n, 0, (OQ_NR - n) * sizeof(float));
+            const float *from = (const float *)(const void *)line + j;
+            for (size_t v = 0; v < OQ_NR; v += OQ_W)
+                vi_store(panel + v,
+                         j + v < columns ? vf_bits(vf_load_up_to(from + v, columns - j - v)) : vi_set1(0));
         }
     }
 }
@@ -275,6 +276,7 @@ static void block_rows(const gather *q, size_t group, const oq_span *span, size_
 void OQ_FN(conv_span)(const oq_conv_call *call, size_t group, const oq_span *span) {
     const bool is_f32 = !call->integers;
     gather q = {.call = call, .g = oq_geometry_of(call->shape), .size = is_f32 ? sizeof(float) : 1};
+    oq_geometry_squeeze(&q.g);
     q.units = units_of(&q.g, is_f32);
     q.x = (const uint8_t *)call->x + group * q.g.group_channels * q.g.pixels_in * q.size;
     q.padding = is_f32 ? 0 : (uint32_t)(uint8_t)call->integers->x_zero;

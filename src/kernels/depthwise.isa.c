@@ -3,11 +3,12 @@
 // sum what the patch happens to hold there and are not stored.
 #include "kernels/geometry.h"
 
-#define AT_ONCE 4 // vectors of outputs that are summed together, to hide the latency of the adder
+#define AT_ONCE 8 // vectors of outputs that are summed together, to hide the latency of the adder
 
 typedef struct plane {
     const oq_conv_call *call;
     oq_geometry g;
+    int64_t rows, columns; // of an output tile
     size_t filter, taps;
     const uint8_t *x;
     int32_t weight[OQ_DEPTHWISE_TAPS]; // units; with 8 bits pairs of vertical neighbours
@@ -69,7 +70,7 @@ static void copy_row(const plane *p, int64_t y, bool paired, int64_t left, int64
 static void split_phases(const plane *p, const int32_t *line, int64_t columns, int32_t *to) {
     const int64_t stride = p->g.stride[2], pitch = p->phase_pitch;
     int64_t c = 0;
-    for (; stride == 2 && c + 2 * OQ_W <= columns; c += 2 * OQ_W) {
+    for (; stride == 2 && c < columns; c += 2 * OQ_W) { // beyond the end into the slack of the pitch
         const vi first = vi_load(line + c), second = vi_load(line + c + OQ_W);
         vi_store(to + c / 2, vi_evens(first, second));
         vi_store(to + pitch + c / 2, vi_odds(first, second));
@@ -96,45 +97,70 @@ static void copy_patch(plane *p, int64_t oy, int64_t ox, int64_t rows, int64_t c
     }
 }
 
-static void set_taps(plane *p) {
+// Where the taps lie in the patch: the same for all filters. With 8 bits every second row stands for two.
+static void set_offsets(plane *p) {
     const oq_geometry *g = &p->g;
-    const oq_conv_8 *c = p->call->integers;
-    const int64_t step = c ? 2 : 1;
     p->taps = 0;
-    for (int64_t y = 0; y < g->kernel[1]; y += step)
+    for (int64_t y = 0; y < g->kernel[1]; y += p->call->integers ? 2 : 1)
         for (int64_t x = 0; x < g->kernel[2]; x++) {
-            const size_t at = p->filter * g->taps + (size_t)(y * g->kernel[2] + x);
             const int64_t column = x * g->dilation[2];
-            p->offset[p->taps] = y * g->dilation[1] * p->pitch + column % g->stride[2] * p->phase_pitch +
-                                 column / g->stride[2];
-            if (c) {
-                const uint8_t *w = (const uint8_t *)c->packed + at;
-                const int32_t zero = c->w_zero[c->w_zero_per_filter ? p->filter : 0];
-                const int32_t low = oq_number_8(w[0], c->w_signed) - zero;
-                const uint8_t next = y + 1 < g->kernel[1] ? w[g->kernel[2]] : 0;
-                const int32_t high = y + 1 < g->kernel[1] ? oq_number_8(next, c->w_signed) - zero : 0;
-                p->weight[p->taps++] = pair(low, high);
-            } else {
-                memcpy(&p->weight[p->taps++], (const float *)p->call->packed + at, sizeof(float));
-            }
+            p->offset[p->taps++] = y * g->dilation[1] * p->pitch + column % g->stride[2] * p->phase_pitch +
+                                   column / g->stride[2];
         }
 }
 
-OQ_INLINE void sum_taps(const plane *p, const int32_t *const from[AT_ONCE], int32_t *sums,
-                        const bool is_f32) {
+static void set_weights_8(plane *p, const oq_conv_8 *c) {
+    const oq_geometry *g = &p->g;
+    const uint8_t *w = (const uint8_t *)c->packed + p->filter * g->taps;
+    const int32_t zero = c->w_zero[c->w_zero_per_filter ? p->filter : 0];
+    int32_t *to = p->weight;
+    for (int64_t y = 0; y < g->kernel[1]; y += 2, w += 2 * g->kernel[2])
+        for (int64_t x = 0; x < g->kernel[2]; x++) {
+            const bool two = y + 1 < g->kernel[1];
+            const int32_t high = two ? oq_number_8(w[x + g->kernel[2]], c->w_signed) - zero : 0;
+            *to++ = pair(oq_number_8(w[x], c->w_signed) - zero, high);
+        }
+}
+
+static void set_weights(plane *p) {
+    if (p->call->integers)
+        set_weights_8(p, p->call->integers);
+    else
+        memcpy(p->weight, (const float *)p->call->packed + p->filter * p->g.taps, p->taps * sizeof(float));
+}
+
+// `count` vectors of outputs whose inputs lie `step` units apart; a constant in every instance, so that the
+// sums live in registers.
+OQ_INLINE void sum_strip(const plane *p, const int32_t *from, const int64_t step, int32_t *sums,
+                         const int count, const bool is_f32) {
     vi sum[AT_ONCE];
-    OQ_EACH(v, AT_ONCE) { sum[v] = vi_set1(0); }
+    OQ_EACH(v, count) { sum[v] = vi_set1(0); }
     for (size_t t = 0; t < p->taps; t++) {
         const vi weight = vi_set1(p->weight[t]);
-        const int64_t offset = p->offset[t];
-        OQ_EACH(v, AT_ONCE) {
-            const vi x = vi_load(from[v] + offset);
+        const int32_t *at = from + p->offset[t];
+        OQ_EACH(v, count) {
+            const vi x = vi_load(at);
             sum[v] = is_f32 ? vf_bits(vf_fma(vf_from_bits(weight), vf_from_bits(x), vf_from_bits(sum[v])))
                             : vi_dot(sum[v], weight, x);
+            at += step;
         }
     }
-    OQ_EACH(v, AT_ONCE) { vi_store(sums + v * OQ_W, sum[v]); }
+    OQ_EACH(v, count) { vi_store(sums + v * OQ_W, sum[v]); }
 }
+
+typedef void (*strip_function)(const plane *p, const int32_t *from, int64_t step, int32_t *sums);
+#define STRIP(n)                                                                                             \
+    static void f32_##n(const plane *p, const int32_t *from, int64_t step, int32_t *sums) {                  \
+        sum_strip(p, from, step, sums, n, true);                                                             \
+    }                                                                                                        \
+    static void bytes_##n(const plane *p, const int32_t *from, int64_t step, int32_t *sums) {                \
+        sum_strip(p, from, step, sums, n, false);                                                            \
+    }
+// clang-format off
+STRIP(1) STRIP(2) STRIP(3) STRIP(4) STRIP(5) STRIP(6) STRIP(7) STRIP(8)
+static const strip_function strips[][AT_ONCE] = {
+    {f32_1, f32_2, f32_3, f32_4, f32_5, f32_6, f32_7, f32_8},
+    {bytes_1, bytes_2, bytes_3, bytes_4, bytes_5, bytes_6, bytes_7, bytes_8}};
 
 static void finish_f32(const plane *p, vi sum, size_t at, size_t n) {
     const oq_conv_call *c = p->call;
@@ -163,55 +189,64 @@ static void finish_8(const plane *p, vi sum, size_t at, size_t n) {
     memcpy((uint8_t *)r->out + to, bytes, oq_least(n, OQ_W));
 }
 
-// Sums `rows` x `columns` outputs at (oy, ox) from the patch, AT_ONCE vectors at a time.
+// Sums `rows` x `columns` outputs at (oy, ox) from the patch, in strips of up to AT_ONCE vectors: down a
+// column of vectors, or along the row when there is one only.
 static void sum_tile(const plane *p, int64_t oy, int64_t ox, int64_t rows, int64_t columns) {
     const oq_geometry *g = &p->g;
+    const int64_t vectors = (columns + OQ_W - 1) / OQ_W, row_step = g->stride[1] * p->pitch;
+    const bool down = rows > 1;
+    const int64_t length = down ? rows : vectors, lines = down ? vectors : 1;
     int32_t sums[AT_ONCE * OQ_W] __attribute__((aligned(64)));
-    const int32_t *from[AT_ONCE];
-    size_t at[AT_ONCE], left[AT_ONCE];
-    for (int64_t row = 0, column = 0; row < rows;) {
-        int count = 0;
-        for (; count < AT_ONCE && row < rows; count++) {
-            from[count] = p->patch + row * g->stride[1] * p->pitch + column;
-            at[count] = (size_t)((oy + row) * g->out[2] + ox + column);
-            left[count] = (size_t)(columns - column);
-            column += OQ_W;
-            if (column >= columns) column = 0, row++;
+    for (int64_t line = 0; line < lines; line++)
+        for (int64_t done = 0; done < length; done += AT_ONCE) {
+            const int64_t count = length - done < AT_ONCE ? length - done : AT_ONCE;
+            const int64_t row = down ? done : 0, column = (down ? line : done) * OQ_W;
+            strips[p->call->integers ? 1 : 0][count - 1](p, p->patch + row * row_step + column,
+                                                         down ? row_step : OQ_W, sums);
+            for (int64_t i = 0; i < count; i++) {
+                const int64_t y = down ? row + i : 0, x = column + (down ? 0 : i * OQ_W);
+                const size_t at = (size_t)((oy + y) * g->out[2] + ox + x);
+                (p->call->integers ? finish_8 : finish_f32)(p, vi_load(sums + i * OQ_W), at, (size_t)(columns - x));
+            }
         }
-        for (int i = count; i < AT_ONCE; i++) from[i] = from[0];
-        if (p->call->integers) {
-            sum_taps(p, from, sums, false);
-            for (int i = 0; i < count; i++) finish_8(p, vi_load(sums + i * OQ_W), at[i], left[i]);
-        } else {
-            sum_taps(p, from, sums, true);
-            for (int i = 0; i < count; i++) finish_f32(p, vi_load(sums + i * OQ_W), at[i], left[i]);
-        }
-    }
 }
 
-void OQ_FN(depthwise_plane)(const oq_conv_call *call, size_t filter) {
+// The largest tiles whose patch fits.
+static void set_tiles(plane *p) {
+    const int64_t vector = OQ_W;
+    int64_t columns = (p->g.out[2] + vector - 1) / vector * vector;
+    while (oq_patch_rows(&p->g, 1) * p->g.stride[2] * oq_phase_pitch(&p->g, columns) > OQ_PATCH_UNITS)
+        columns = columns / 2 / vector * vector > vector ? columns / 2 / vector * vector : vector;
+    p->phase_pitch = oq_phase_pitch(&p->g, columns);
+    p->pitch = p->g.stride[2] * p->phase_pitch;
+    p->columns = columns;
+    p->rows = p->g.out[1];
+    if (oq_patch_rows(&p->g, p->rows) * p->pitch > OQ_PATCH_UNITS)
+        p->rows = (OQ_PATCH_UNITS / p->pitch - oq_patch_rows(&p->g, 1)) / p->g.stride[1] + 1;
+}
+
+static void run_plane(plane *p) {
+    const oq_geometry *g = &p->g;
+    for (int64_t y = 0; y < g->out[1]; y += p->rows)
+        for (int64_t x = 0; x < g->out[2]; x += p->columns) {
+            const int64_t tall = g->out[1] - y < p->rows ? g->out[1] - y : p->rows,
+                          wide = g->out[2] - x < p->columns ? g->out[2] - x : p->columns;
+            copy_patch(p, y, x, oq_patch_rows(g, tall),
+                       (wide - 1) * g->stride[2] + (g->kernel[2] - 1) * g->dilation[2] + 1);
+            sum_tile(p, y, x, tall, wide);
+        }
+}
+
+void OQ_FN(depthwise_planes)(const oq_conv_call *call, size_t from, size_t to) {
     plane p;
     p.call = call;
     p.g = oq_geometry_of(call->shape);
-    p.filter = filter;
-    p.x = (const uint8_t *)call->x +
-          filter / p.g.group_filters * p.g.pixels_in * (call->integers ? 1 : sizeof(float));
-    const int64_t height = p.g.out[1], width = p.g.out[2], vector = OQ_W;
-    int64_t columns = (width + vector - 1) / vector * vector;
-    while (oq_patch_rows(&p.g, 1) * p.g.stride[2] * oq_phase_pitch(&p.g, columns) > OQ_PATCH_UNITS)
-        columns = columns / 2 / vector * vector > vector ? columns / 2 / vector * vector : vector;
-    p.phase_pitch = oq_phase_pitch(&p.g, columns);
-    p.pitch = p.g.stride[2] * p.phase_pitch;
-    int64_t rows = height;
-    if (oq_patch_rows(&p.g, rows) * p.pitch > OQ_PATCH_UNITS)
-        rows = (OQ_PATCH_UNITS / p.pitch - oq_patch_rows(&p.g, 1)) / p.g.stride[1] + 1;
-    set_taps(&p);
-    for (int64_t y = 0; y < height; y += rows)
-        for (int64_t x = 0; x < width; x += columns) {
-            const int64_t tall = height - y < rows ? height - y : rows,
-                          wide = width - x < columns ? width - x : columns;
-            copy_patch(&p, y, x, oq_patch_rows(&p.g, tall),
-                       (wide - 1) * p.g.stride[2] + (p.g.kernel[2] - 1) * p.g.dilation[2] + 1);
-            sum_tile(&p, y, x, tall, wide);
-        }
+    set_tiles(&p);
+    set_offsets(&p);
+    for (p.filter = from; p.filter < to; p.filter++) {
+        p.x = (const uint8_t *)call->x +
+              p.filter / p.g.group_filters * p.g.pixels_in * (call->integers ? 1 : sizeof(float));
+        set_weights(&p);
+        run_plane(&p);
+    }
 }

@@ -38,6 +38,19 @@ OQ_INLINE oq_geometry oq_geometry_of(const oq_conv_shape *s) {
     return g;
 }
 
+// Leaves out innermost axes along which nothing moves, so that the innermost one is long: an image of one
+// column is a line. The order of pixels and taps stays.
+OQ_INLINE void oq_geometry_squeeze(oq_geometry *g) {
+    for (int i = 0; i < 2 && g->in[2] == 1 && g->out[2] == 1 && g->kernel[2] == 1 && g->pad[2] == 0; i++) {
+        int64_t *const lists[] = {g->in, g->out, g->kernel, g->stride, g->dilation, g->pad};
+        for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
+            lists[l][2] = lists[l][1];
+            lists[l][1] = lists[l][0];
+            lists[l][0] = l < 5; // 1, but no padding
+        }
+    }
+}
+
 // Units of one row of a depthwise patch for `columns` outputs: `stride` phases, so that every tap reads
 // neighbouring units; one vector of slack for the last read.
 OQ_INLINE int64_t oq_phase_pitch(const oq_geometry *g, int64_t columns) {

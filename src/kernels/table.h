@@ -24,7 +24,7 @@ typedef struct oq_span {
     X(void, conv_pack, (const oq_conv_shape *s, const void *w, bool is_f32, bool w_signed, void *packed))    \
     X(void, conv_span, (const struct oq_conv_call *call, size_t group, const oq_span *span))                 \
     X(bool, conv_is_depthwise, (const oq_conv_shape *s))                                                     \
-    X(void, depthwise_plane, (const struct oq_conv_call *call, size_t filter))                               \
+    X(void, depthwise_planes, (const struct oq_conv_call *call, size_t from, size_t to))                     \
     X(void, rows_exp, (const float *x, float *y, size_t n))                                                  \
     X(void, rows_log, (const float *x, float *y, size_t n))                                                  \
     X(void, rows_tanh, (const float *x, float *y, size_t n))                                                 \
