@@ -94,6 +94,10 @@ void oq_convert_block(oq_dtype from, const void *x, oq_dtype to, void *y, size_t
                       const oq_convert_options *options) {
     const oq_work_type work = oq_work_of(from);
     oq_block block;
+    if (to == ONNXQ_FLOAT && oq_dtype_info(from)->bits <= 16) { // each of these is a float exactly
+        oq_load_f32(from, x, y, n);
+        return;
+    }
     for (size_t at = 0; at < n; at += OQ_BLOCK) {
         const size_t count = oq_min_size(OQ_BLOCK, n - at);
         void *const into = oq_at_mutable(y, at, oq_dtype_bytes(to));
