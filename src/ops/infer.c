@@ -58,6 +58,8 @@ static oq_status look_into(scope *s, oq_value_id id, known **out, oq_error *err)
         return ONNXQ_OK;
     }
     const oq_constant *constant = oq_graph_constant(s->graph, id);
+    // Below IR 4 every initializer is an input as well; its data is what the model was made for.
+    if (!constant && s->graph->model->ir_version < 4) constant = value->initializer;
     if (!constant || oq_constant_bytes(constant) > MAX_CONST_BYTES) return ONNXQ_OK;
     OQ_TRY(oq_constant_load(s->graph->model->mem, constant, &k->constant, err));
     return read_elements(s, k, err);

@@ -31,6 +31,24 @@ static void done(oq_model *model) {
     ck_assert_uint_eq(mem.used, 0);
 }
 
+// The same through int32, with a batch that nobody named: the other sizes are known all the same.
+START_TEST(shape_arithmetic_passes_casts) {
+    oq_model *model = inferred(13, "in x float32[?,128]\n"
+                                   "const from int64[1] 0\n"
+                                   "const to int64[1] 1\n"
+                                   "const tail int32[2] 32 4\n"
+                                   "s = Shape(x)\n"
+                                   "i = Cast(s) to=6\n"
+                                   "n = Slice(i, from, to)\n"
+                                   "j = Concat(n, tail) axis=0\n"
+                                   "l = Cast(j) to=7\n"
+                                   "y = Reshape(x, l)\n"
+                                   "out y\n");
+    expect(model, "y", "float32[?,32,4]");
+    done(model);
+}
+END_TEST
+
 // What exporters write for x.view(batch, -1, heads, size): the batch stays a symbol, the rest is computed.
 START_TEST(shape_arithmetic_is_followed) {
     oq_model *model = inferred(13, "in x float32[N,128,768]\n"
@@ -195,6 +213,7 @@ int main(void) {
     Suite *suite = suite_create("inference");
     TCase *tests = tcase_create("graphs");
     tcase_add_test(tests, shape_arithmetic_is_followed);
+    tcase_add_test(tests, shape_arithmetic_passes_casts);
     tcase_add_test(tests, reshape_cancels_symbols);
     tcase_add_test(tests, attributes_and_inputs_say_the_same);
     tcase_add_test(tests, contradictions_are_errors);

@@ -66,9 +66,10 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
     const oq_dim *size = oq_infer_elements(context, 1, &count);
     (void)err;
     oq_infer_set_dtype(context, 0, oq_infer_dtype(context, 0));
-    if (!size || (count != 4 && count != 5)) return ONNXQ_OK;
-    oq_dim dims[5] = {oq_dim_as_size(size[0])};
-    for (size_t i = 2; i < count; i++) dims[i - 1] = oq_dim_as_size(size[i]);
+    if (!size && oq_infer_length(context, 1) > 0) count = (size_t)oq_infer_length(context, 1);
+    if (count != 4 && count != 5) return ONNXQ_OK;
+    oq_dim dims[5] = {size ? oq_dim_as_size(size[0]) : OQ_DIM_ANONYMOUS};
+    for (size_t i = 2; i < count; i++) dims[i - 1] = size ? oq_dim_as_size(size[i]) : OQ_DIM_ANONYMOUS;
     dims[count - 1] = oq_dim_of((int64_t)count - 2);
     oq_infer_set(context, 0, oq_infer_dtype(context, 0), (int)count, dims);
     return ONNXQ_OK;

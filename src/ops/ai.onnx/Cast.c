@@ -20,6 +20,19 @@ static oq_status read_to(const oq_node *node, oq_dtype *out, oq_error *err) {
     return oq_fail(err, ONNXQ_BAD_MODEL, "Cast: attribute to names no data type");
 }
 
+// Shapes go through int32 in models of some exporters: elements that fit stay what they are.
+static oq_status pass_elements(oq_infer_context *context, oq_dtype dtype, oq_error *err) {
+    size_t count;
+    const oq_dim *elements = oq_infer_elements(context, 0, &count);
+    if (!elements || (dtype != ONNXQ_INT64 && dtype != ONNXQ_INT32)) return ONNXQ_OK;
+    for (size_t i = 0; i < count; i++) {
+        int64_t value;
+        if (oq_dim_is_number(elements[i], &value) && value != (int32_t)value && dtype == ONNXQ_INT32)
+            return ONNXQ_OK;
+    }
+    return oq_infer_set_elements(context, 0, elements, count, err);
+}
+
 static oq_status infer(oq_infer_context *context, oq_error *err) {
     oq_dtype dtype = ONNXQ_UNDEFINED;
     OQ_TRY(oq_infer_unary(context, err));
@@ -27,7 +40,7 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
     if (!context->output_count) return ONNXQ_OK;
     if (context->out[0].kind != OQ_TYPE_TENSOR) oq_infer_set_dtype(context, 0, dtype);
     context->out[0].dtype = dtype;
-    return ONNXQ_OK;
+    return pass_elements(context, dtype, err);
 }
 
 static oq_status run(oq_run_context *context, oq_error *err) {

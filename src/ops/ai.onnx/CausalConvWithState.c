@@ -80,6 +80,7 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
                             oq_dim_known(k) && k.size > 0 ? oq_dim_of(k.size - 1) : OQ_DIM_ANONYMOUS};
     OQ_TRY(oq_infer_unary(context, err));
     oq_infer_set(context, 1, oq_infer_dtype(context, INPUT), 3, state);
+    if (oq_infer_given(context, PAST) && oq_infer_rank(context, PAST) == 3) oq_infer_same(context, 1, PAST);
     return ONNXQ_OK;
 }
 

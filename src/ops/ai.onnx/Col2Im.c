@@ -58,12 +58,15 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
     size_t count = 0;
     (void)err;
     oq_infer_set_dtype(context, 0, oq_infer_dtype(context, 0));
-    if (!oq_infer_ints(context, 1, image, OQ_WINDOW_MAX, &axes) || !axes) return ONNXQ_OK;
+    const bool sized = oq_infer_ints(context, 1, image, OQ_WINDOW_MAX, &axes);
+    const int64_t length = oq_infer_length(context, 1);
+    if (!sized) axes = length > 0 && length <= OQ_WINDOW_MAX ? (size_t)length : 0;
+    if (!axes) return ONNXQ_OK;
     oq_dim dims[OQ_MAX_RANK] = {oq_infer_dim(context, 0, 0), OQ_DIM_ANONYMOUS};
     int64_t cells = 1;
     bool known = oq_infer_ints(context, 2, block, OQ_WINDOW_MAX, &count) && count == axes;
     for (size_t i = 0; i < axes; i++) {
-        dims[2 + i] = oq_dim_as_size(oq_dim_number(image[i]));
+        dims[2 + i] = sized ? oq_dim_as_size(oq_dim_number(image[i])) : OQ_DIM_ANONYMOUS;
         known = known && block[i] > 0 && oq_mul_i64(cells, block[i], &cells);
     }
     if (known && oq_infer_rank(context, 0) == 3) dims[1] = oq_dim_divide(oq_infer_dim(context, 0, 1), cells);

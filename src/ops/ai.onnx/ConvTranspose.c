@@ -108,6 +108,9 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
     out.dim[0] = x->dim[0];
     oq_dim groups = oq_dim_of(oq_node_int(context->node, "group", 1));
     out.dim[1] = oq_dim_multiply(w->dim[1], groups);
+    int64_t asked[OQ_WINDOW_MAX] = {0};
+    OQ_TRY(read_sizes(context->node, "output_shape", x->rank - 2, -1, asked, err));
+    for (int i = 2; i < x->rank; i++) out.dim[i] = oq_dim_as_size(oq_dim_number(asked[i - 2]));
     oq_window window;
     if (oq_type_static(w, &kernel)) {
         int64_t in[OQ_WINDOW_MAX] = {0};

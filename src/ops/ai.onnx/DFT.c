@@ -91,13 +91,17 @@ static oq_status infer_axis(oq_infer_context *context, int64_t asked, bool known
         const bool given = oq_infer_given(context, 1);
         if (x->rank < 2) return oq_fail(err, ONNXQ_BAD_MODEL, "DFT needs an input of rank 2 or more");
         out.dim[x->rank - 1] = oq_dim_of(real_result ? 1 : 2);
-        for (int i = 0; i < x->rank - 1 && !known; i++) out.dim[i] = OQ_DIM_ANONYMOUS;
+        // Without a length all sizes stay, whichever the axis; half a spectrum is shorter along it.
+        const bool stays = !given && !oq_node_int(context->node, "onesided", 0);
+        for (int i = 0; i < x->rank - 1 && !known && !stays; i++) out.dim[i] = OQ_DIM_ANONYMOUS;
         if (known) {
             OQ_TRY(read_axis(asked, x->rank, &r.axis, err));
             const oq_dim size = x->dim[r.axis];
             const bool has_length = given && oq_infer_int(context, 1, &length);
             out.dim[r.axis] = OQ_DIM_ANONYMOUS;
-            if (has_length || (!given && oq_dim_known(size))) {
+            if (stays) {
+                out.dim[r.axis] = size;
+            } else if (has_length || (!given && oq_dim_known(size))) {
                 OQ_TRY(finish(context->node, size.size, has_length ? length : -1, &r, err));
                 out.dim[r.axis] = oq_dim_of((int64_t)r.bins);
             }

@@ -170,6 +170,9 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
     const oq_dim state[] = {batch, oq_dim_of(kv_heads), k_size, v_size};
     oq_infer_set(context, 0, oq_infer_dtype(context, QUERY), 3, y);
     oq_infer_set(context, 1, oq_infer_dtype(context, oq_infer_given(context, PAST) ? PAST : QUERY), 4, state);
+    const oq_type *past = oq_infer_in(context, PAST);
+    for (int d = 0; past && past->rank == 4 && context->output_count > 1 && d < 4; d++)
+        if (!oq_dim_known(context->out[1].dim[d])) context->out[1].dim[d] = past->dim[d];
     return ONNXQ_OK;
 }
 

@@ -33,7 +33,9 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
         if (asked && x->rank >= 0 && (int)count == x->rank) {
             for (int i = 0; i < x->rank; i++) out.dim[i] = oq_dim_as_size(asked[i]);
         }
-    } else if (x->rank >= 3 && oq_type_static(x, &shape)) {
+    } else if (x->rank >= 3 && !oq_type_static(x, &shape)) {
+        for (int i = 0; i < 2; i++) out.dim[i] = x->dim[i]; // images and channels stay
+    } else if (x->rank >= 3) {
         OQ_TRY(sizes(context->node, &shape, &shape, err));
         for (int i = 0; i < x->rank; i++) out.dim[i] = oq_dim_of(shape.dim[i]);
     }

@@ -147,8 +147,11 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
     if (r.sizes || r.scales) {
         OQ_TRY(read_axes(context->node, in->rank, given, &r, err));
         OQ_TRY(infer_sizes(context, &r, &out, err));
-    } else {
-        for (int d = 0; d < in->rank; ++d) out.dim[d] = OQ_DIM_ANONYMOUS;
+    } else { // axes that are not named stay
+        size_t named;
+        const bool all = !oq_node_ints(context->node, "axes", &named);
+        OQ_TRY(read_axes(context->node, in->rank, all ? (size_t)in->rank : named, &r, err));
+        for (size_t k = 0; k < r.count; ++k) out.dim[r.axes[k]] = OQ_DIM_ANONYMOUS;
     }
     oq_infer_set_type(context, 0, &out);
     return ONNXQ_OK;

@@ -228,6 +228,12 @@ static oq_status infer_any(oq_infer_context *context, bool batched, oq_error *er
                                  &axis, err));
             add_axis(&type, axis, steps);
         }
+        // A state keeps its shape from step to step: where the body does not say, that of the first holds.
+        if (o < scan.states && type.kind == OQ_TYPE_TENSOR && types[o].rank >= 0) {
+            if (type.rank < 0) type = oq_type_tensor(type.dtype, types[o].rank, NULL);
+            for (int d = 0; type.rank == types[o].rank && d < type.rank; ++d)
+                if (!oq_dim_known(type.dim[d]) && !type.dim[d].symbol) type.dim[d] = types[o].dim[d];
+        }
         if (batched) add_axis(&type, 0, samples);
         oq_infer_set_type(context, o, &type);
     }
