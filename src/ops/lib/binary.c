@@ -5,6 +5,7 @@ typedef struct binary_job {
     oq_broadcast plan;
     oq_binary_loop loop;
     oq_dtype from, into;
+    bool to_bool; // the loop writes elements of the output, not of the working type
     size_t in_bytes, out_bytes;
     const void *a, *b;
     void *y;
@@ -18,7 +19,7 @@ static void run_block(const binary_job *job, const void *a, size_t a_step, const
         job->loop(a, a_step, b, b_step, y, n);
         return;
     }
-    const bool store = job->into == job->from;
+    const bool store = !job->to_bool;
     oq_block a_block, b_block;
     oq_work_load(job->from, a, &a_block, a_step ? n : 1);
     oq_work_load(job->from, b, &b_block, b_step ? n : 1);
@@ -138,6 +139,7 @@ oq_status oq_binary_run_as(oq_run_context *context, const oq_binary *f, const oq
     binary_job job = {.loop = f->loop[oq_work_of(a->dtype)],
                       .from = a->dtype,
                       .into = f->to_bool ? ONNXQ_BOOL : a->dtype,
+                      .to_bool = f->to_bool,
                       .a = a->data,
                       .b = b->data};
     oq_broadcast_plan(&job.plan, &shape, (const oq_shape *[]){&a->shape, b_shape}, 2);

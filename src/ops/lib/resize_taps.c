@@ -14,7 +14,7 @@ double oq_resize_source(const oq_resize_options *options, const oq_resize_axis *
         const double span = (axis->roi_end - axis->roi_start) * (in - 1);
         return axis->roi_start * (in - 1) + (out == 1 ? span / 2 : x * span / (out - 1));
     }
-    case OQ_RESIZE_PYTORCH_HALF_PIXEL: return out == 1 ? -0.5 : (x + 0.5) / axis->scale - 0.5;
+    case OQ_RESIZE_PYTORCH_HALF_PIXEL: return axis->out > 1 ? (x + 0.5) / axis->scale - 0.5 : 0;
     case OQ_RESIZE_HALF_PIXEL_SYMMETRIC:
         // The centre of the exact output, which the whole one misses by rounding, meets that of the input.
         return in / 2 * (1 - (double)axis->out / out) + (x + 0.5) / axis->scale - 0.5;
