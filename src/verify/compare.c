@@ -51,15 +51,43 @@ static void add_block(sums *s, const double *y, const double *z, size_t n) {
     }
 }
 
+static bool is_number(const oq_tensor *tensor) {
+    return tensor->dtype != ONNXQ_STRING && oq_dtype_info(tensor->dtype)->work != OQ_WORK_NONE;
+}
+
+static bool same_element(const oq_tensor *y, const oq_tensor *z, size_t i) {
+    if (y->dtype != z->dtype) return false;
+    const size_t bytes = oq_dtype_bytes(y->dtype);
+    if (y->dtype != ONNXQ_STRING)
+        return memcmp((const char *)y->data + i * bytes, (const char *)z->data + i * bytes, bytes) == 0;
+    size_t a_length, b_length;
+    const char *a = oq_tensor_string(y, (int64_t)i, &a_length),
+               *b = oq_tensor_string(z, (int64_t)i, &b_length);
+    return a_length == b_length && (!a_length || memcmp(a, b, a_length) == 0);
+}
+
+// What is no number (text, truth, complex) counts as 1 against 1 where it is the same, against 0 where not.
 static void compare(const oq_tensor *y, const oq_tensor *z, size_t count, sums *s) {
     double a[BLOCK], b[BLOCK];
     const size_t y_bytes = oq_dtype_bytes(y->dtype), z_bytes = oq_dtype_bytes(z->dtype);
+    const bool numbers = is_number(y) && is_number(z);
     for (size_t i = 0; i < count; i += BLOCK) {
         const size_t n = count - i < BLOCK ? count - i : BLOCK;
-        oq_load_f64(y->dtype, (const char *)y->data + i * y_bytes, a, n);
-        oq_load_f64(z->dtype, (const char *)z->data + i * z_bytes, b, n);
+        if (numbers) {
+            oq_load_f64(y->dtype, (const char *)y->data + i * y_bytes, a, n);
+            oq_load_f64(z->dtype, (const char *)z->data + i * z_bytes, b, n);
+        }
+        for (size_t k = 0; !numbers && k < n; k++) {
+            a[k] = 1;
+            b[k] = same_element(y, z, i + k);
+        }
         add_block(s, a, b, n);
     }
+}
+
+static double cosine_of(const sums *s) {
+    const double product = sqrt(s->d.signal) * sqrt(s->model);
+    return product > 0 ? s->dot / product : (s->d.signal > 0 || s->model > 0 ? 0. : 1.);
 }
 
 oq_status oq_compare_tensors(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
@@ -90,11 +118,8 @@ oq_status oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real,
     OQ_TRY(check_shapes(y, z, name, err));
     const size_t count = real_count(y, real, rows);
     sums s = {0};
-    if (oq_dtype_info(y->dtype)->work != OQ_WORK_NONE && oq_dtype_info(z->dtype)->work != OQ_WORK_NONE)
-        compare(y, z, count, &s);
-    const double product = sqrt(s.d.signal) * sqrt(s.model);
-    *out = (oq_output_sample){.difference = s.d};
-    out->cosine = product > 0 ? s.dot / product : (s.d.signal > 0 || s.model > 0 ? 0. : 1.);
+    compare(y, z, count, &s);
+    *out = (oq_output_sample){.difference = s.d, .cosine = cosine_of(&s)};
     const int rank = y->shape.rank;
     const size_t classes = rank ? (size_t)y->shape.dim[rank - 1] : 0;
     out->classifies = oq_dtype_info(y->dtype)->is_float && classes >= 2;
@@ -107,5 +132,32 @@ oq_status oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real,
         out->right_reference += out->judged && first == labels[row];
         out->right_model += out->judged && second == labels[row];
     }
+    return ONNXQ_OK;
+}
+
+static oq_status add_value(const oq_value *y, const oq_value *z, const char *name, sums *s, oq_error *err) {
+    if (y->kind != z->kind)
+        return oq_fail(err, ONNXQ_BAD_MODEL, "'%s' holds values of another kind in the second model", name);
+    if (y->kind == OQ_VALUE_NONE) return ONNXQ_OK;
+    if (y->kind == OQ_VALUE_TENSOR) {
+        OQ_TRY(check_shapes(&y->tensor, &z->tensor, name, err));
+        compare(&y->tensor, &z->tensor, (size_t)oq_tensor_count(&y->tensor), s);
+        return ONNXQ_OK;
+    }
+    if (y->list->count != z->list->count)
+        return oq_fail(err, ONNXQ_BAD_MODEL, "'%s' has %zu elements in one model and %zu in the other", name,
+                       y->list->count, z->list->count);
+    for (size_t i = 0; i < y->list->count; i++)
+        OQ_TRY(add_value(&y->list->items[i], &z->list->items[i], name, s, err));
+    return ONNXQ_OK;
+}
+
+oq_status oq_compare_values(const oq_value *y, const oq_value *z, size_t real, size_t rows,
+                            const int64_t *labels, const char *name, oq_output_sample *out, oq_error *err) {
+    if (y->kind == OQ_VALUE_TENSOR && z->kind == OQ_VALUE_TENSOR)
+        return oq_compare_output(&y->tensor, &z->tensor, real, rows, labels, name, out, err);
+    sums s = {0};
+    OQ_TRY(add_value(y, z, name, &s, err));
+    *out = (oq_output_sample){.difference = s.d, .cosine = cosine_of(&s)};
     return ONNXQ_OK;
 }

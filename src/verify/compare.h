@@ -21,5 +21,9 @@ oq_status oq_compare_tensors(const oq_tensor *y, const oq_tensor *z, size_t real
 // `labels`: one for each of the `real` samples, or NULL; they count when there is one row a sample.
 oq_status oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
                             const int64_t *labels, const char *name, oq_output_sample *out, oq_error *err);
+// The same for values of any kind: sequences, optionals and maps count as all their tensors together, without
+// classes. Differing kinds or lengths are BAD_MODEL.
+oq_status oq_compare_values(const oq_value *y, const oq_value *z, size_t real, size_t rows,
+                            const int64_t *labels, const char *name, oq_output_sample *out, oq_error *err);
 
 #endif

@@ -120,11 +120,8 @@ static oq_status compare_sample(const session *s, size_t index, const run_values
     const size_t at = data_index(s, index);
     oq_dataset_rows(s->data, at, &real, &rows);
     for (size_t i = 0; i < s->output_count; i++) {
-        const oq_value *y = &v->y[i], *z = &v->z[s->output_of[i]];
-        if (y->kind != OQ_VALUE_TENSOR || z->kind != OQ_VALUE_TENSOR)
-            continue; // sequences and maps are not compared
         const int64_t *labels = s->options->labels ? s->options->labels + at * rows : NULL;
-        OQ_TRY(oq_compare_output(&y->tensor, &z->tensor, real, rows, labels, s->names[i],
+        OQ_TRY(oq_compare_values(&v->y[i], &v->z[s->output_of[i]], real, rows, labels, s->names[i],
                                  &s->results[index * s->output_count + i], err));
     }
     return ONNXQ_OK;

@@ -169,6 +169,8 @@ def reduction(c):
         dtype = np.float32  # how these round is left open
     x = c.numbers(dtype, *shape)
     x = np.abs(x) + np.float32(0.1) if op == "ReduceLogSum" else x
+    if op == "ReduceProd" and dtype == np.int32:
+        x = np.sign(x)  # overflow is left open
     attributes, inputs, axes = {"keepdims": c.size(0, 1)}, [x], c.axes(len(shape))
     new = c.bit()
     if c.size(0, 3):

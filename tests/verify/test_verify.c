@@ -85,6 +85,29 @@ START_TEST(a_known_error_gives_known_figures) {
 }
 END_TEST
 
+// A sequence of y and of what comes before it is compared as all of its elements.
+START_TEST(sequences_are_compared) {
+    both b;
+    oq_error err = {0};
+    make(&b.reference, 1);
+    make(&b.model, 1.5F);
+    test_net *const nets[] = {&b.reference, &b.model};
+    for (int i = 0; i < 2; i++) {
+        const oq_value_id y = oq_graph_find(nets[i]->graph, "y"), m = oq_graph_find(nets[i]->graph, "middle");
+        test_net_output(nets[i], test_net_node(nets[i], "SequenceConstruct", "list", m, y, OQ_NONE));
+        CK_OK(oq_infer_graph(nets[i]->graph, &err), &err);
+    }
+    CK_OK(oq_dataset_synthetic(&b.reference.mem, b.reference.graph, 3, 2, &b.data, &err), &err);
+    oq_verify_result r = verify(&b, &(oq_verify_options){0});
+    ck_assert_uint_eq(r.output_count, 2);
+    // Half of the signal has an error of half its size.
+    ck_assert(fabs(oq_difference_sqnr(&r.outputs[1].all) - 10 * log10(2 / 0.25)) < 1e-6);
+    ck_assert(!r.outputs[1].classifies && r.outputs[1].all.largest == r.outputs[0].all.largest);
+    oq_verify_release(&r);
+    teardown(&b);
+}
+END_TEST
+
 START_TEST(the_opposite_model_agrees_nowhere) {
     both b;
     setup(&b, -1);
@@ -162,6 +185,7 @@ int main(void) {
     tcase_add_test(tcase, a_model_equals_itself);
     tcase_add_test(tcase, a_known_error_gives_known_figures);
     tcase_add_test(tcase, the_opposite_model_agrees_nowhere);
+    tcase_add_test(tcase, sequences_are_compared);
     tcase_add_test(tcase, threads_change_no_figure);
     tcase_add_test(tcase, models_that_do_not_belong_together_are_refused);
     suite_add_tcase(suite, tcase);
