@@ -98,6 +98,8 @@ typedef struct oq_op {
                                               .flags = (FLAGS)}
 // Last line of every file in src/ops/ai.onnx: OQ_ONNX_OP(MatMul, versions);
 #define OQ_ONNX_OP(NAME, VERSIONS) OQ_OP(ai_onnx, NAME, "", VERSIONS, OQ_OP_PLAIN)
+// The same in src/ops/com.microsoft: operators of ONNX Runtime, all of version 1.
+#define OQ_MICROSOFT_OP(NAME, VERSIONS) OQ_OP(com_microsoft, NAME, "com.microsoft", VERSIONS, OQ_OP_PLAIN)
 
 // --- the table ---
 extern const oq_op *const oq_op_table[]; // generated; ended by NULL; sorted by domain, name

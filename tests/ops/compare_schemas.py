@@ -1,13 +1,20 @@
 """Compares our operator table (JSON lines of dump_table) with the official schemas of the installed `onnx` wheel: for
 every operator and version that we have, inputs and outputs (option, allowed types) and attributes (name, kind, required).
-Versions that the standard has and we lack are differences too. With --missing, lists the operators that we do not have."""
+Versions that the standard has and we lack are differences too. With --missing, lists the operators that we do not have.
+Operators that the wheel does not describe are compared with ONNX Runtime's own schemas, where that is installed."""
 
 import argparse
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import onnx.defs
+
+try:
+    from onnxruntime.capi import onnxruntime_pybind11_state as runtime
+except ImportError:
+    runtime = None
 
 # AttributeProto.AttributeType by the names that the schemas use.
 KINDS = ["UNDEFINED", "FLOAT", "INT", "STRING", "TENSOR", "GRAPH", "FLOATS", "INTS", "STRINGS", "TENSORS", "GRAPHS",
@@ -66,6 +73,28 @@ def compare_version(schema, ours):
     yield from compare_attributes(schema, ours["attributes"])
 
 
+def of_runtime(schema):
+    """A schema of ONNX Runtime under the names that the wheel's have. Its variadic inputs tell no least number."""
+    def parameters(plain):
+        return [SimpleNamespace(name=p.name, type_str=p.typeStr, min_arity=1, is_homogeneous=p.isHomogeneous,
+                                option=SimpleNamespace(name=str(p.option).rpartition(".")[2])) for p in plain]
+    attributes = {name: SimpleNamespace(type=SimpleNamespace(name=str(a.type).rpartition(".")[2]), required=a.required)
+                  for name, a in schema.attributes.items()}
+    return SimpleNamespace(type_constraints=schema.type_constraints, inputs=parameters(schema.inputs),
+                           outputs=parameters(schema.outputs), attributes=attributes, deprecated=schema.deprecated)
+
+
+def all_schemas():
+    """{(domain, operator): {version: schema}} of the standard, and of ONNX Runtime what the standard does not have."""
+    found = {}
+    for schema in onnx.defs.get_all_schemas_with_history():
+        found.setdefault((schema.domain, schema.name), {})[schema.since_version] = schema
+    for schema in runtime.get_all_operator_schema() if runtime else []:
+        versions = found.setdefault((schema.domain, schema.name), {})
+        versions.setdefault(schema.since_version, of_runtime(schema))
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("dump_table", help="the program that prints our table")
@@ -73,9 +102,7 @@ def main():
     arguments = parser.parse_args()
     lines = subprocess.run([arguments.dump_table], check=True, capture_output=True, text=True).stdout.splitlines()
     table = {(op["domain"], op["name"]): {v["since"]: v for v in op["versions"]} for op in map(json.loads, lines)}
-    official = {}
-    for schema in onnx.defs.get_all_schemas_with_history():
-        official.setdefault((schema.domain, schema.name), {})[schema.since_version] = schema
+    official = all_schemas()
     if arguments.missing:
         for (domain, name), versions in sorted(official.items()):
             if (domain, name) not in table and not versions[max(versions)].deprecated:

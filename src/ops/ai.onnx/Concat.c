@@ -31,36 +31,8 @@ static oq_status join_elements(oq_infer_context *context, oq_error *err) {
 }
 
 static oq_status infer(oq_infer_context *context, oq_error *err) {
-    const oq_dtype dtype = oq_infer_dtype(context, 0);
-    int rank = -1, axis;
-    for (size_t i = 0; i < context->input_count && rank < 0; ++i) rank = oq_infer_rank(context, i);
-    oq_infer_set_dtype(context, 0, dtype);
-    if (rank < 0) return ONNXQ_OK;
-    OQ_TRY(oq_infer_axis(context, oq_node_int(context->node, "axis", 1), rank, &axis, err));
-    oq_dim dims[OQ_MAX_RANK];
-    for (int d = 0; d < rank; ++d) dims[d] = OQ_DIM_ANONYMOUS;
-    dims[axis] = oq_dim_of(0);
-    for (size_t i = 0; i < context->input_count; ++i) {
-        const int r = oq_infer_rank(context, i);
-        if (r >= 0 && r != rank)
-            return oq_fail(err, ONNXQ_BAD_MODEL, "Concat of inputs of rank %d and %d", rank, r);
-        for (int d = 0; d < rank; ++d) {
-            const oq_dim dim = oq_infer_dim(context, i, d);
-            if (d == axis) {
-                // One symbol beside empty parts would survive; a sum of two does not.
-                dims[d] = oq_dim_known(dims[d]) && (oq_dim_known(dim) || dims[d].size == 0)
-                              ? (dims[d].size == 0 ? dim : oq_dim_add(dims[d], dim.size))
-                              : OQ_DIM_ANONYMOUS;
-            } else if (oq_dim_known(dim) && oq_dim_known(dims[d]) && dim.size != dims[d].size) {
-                return oq_fail(err, ONNXQ_BAD_MODEL, "Concat along axis %d of sizes %lld and %lld on axis %d",
-                               axis, (long long)dims[d].size, (long long)dim.size, d);
-            } else if (!oq_dim_known(dims[d]) && (oq_dim_known(dim) || !dims[d].symbol)) {
-                dims[d] = dim;
-            }
-        }
-    }
-    oq_infer_set(context, 0, dtype, rank, dims);
-    return rank == 1 ? join_elements(context, err) : ONNXQ_OK;
+    OQ_TRY(oq_concat_infer(context, 0, 1, oq_node_int(context->node, "axis", 1), err));
+    return context->out[0].rank == 1 ? join_elements(context, err) : ONNXQ_OK;
 }
 
 static oq_status upgrade_4(oq_upgrade_context *context, oq_error *err) {

@@ -1,5 +1,6 @@
 // Joining tensors along one axis.
 #include "ops/lib/concat.h"
+#include "ops/lib/infer.h"
 #include "ops/lib/mover.h"
 
 #include <string.h>
@@ -57,4 +58,42 @@ oq_status oq_stack(oq_run_context *context, size_t out, const oq_tensor *const *
         pointers[i] = &thick[i];
     }
     return oq_concat(context, out, pointers, count, axis, err);
+}
+
+// The size along the joined axis: one symbol beside empty parts survives, a sum of two does not.
+static oq_dim joined_dim(oq_dim so_far, oq_dim next) {
+    if (!oq_dim_known(so_far)) return OQ_DIM_ANONYMOUS;
+    if (so_far.size == 0) return next;
+    return oq_dim_known(next) ? oq_dim_add(so_far, next.size) : OQ_DIM_ANONYMOUS;
+}
+
+oq_status oq_concat_infer(oq_infer_context *context, size_t first, size_t step, int64_t asked,
+                          oq_error *err) {
+    const oq_dtype dtype = oq_infer_dtype(context, first);
+    int rank = -1, axis;
+    for (size_t i = first; i < context->input_count && rank < 0; i += step) rank = oq_infer_rank(context, i);
+    oq_infer_set_dtype(context, 0, dtype);
+    if (rank < 0) return ONNXQ_OK;
+    OQ_TRY(oq_infer_axis(context, asked, rank, &axis, err));
+    oq_dim dims[OQ_MAX_RANK];
+    for (int d = 0; d < rank; ++d) dims[d] = OQ_DIM_ANONYMOUS;
+    dims[axis] = oq_dim_of(0);
+    for (size_t i = first; i < context->input_count; i += step) {
+        const int r = oq_infer_rank(context, i);
+        if (r >= 0 && r != rank)
+            return oq_fail(err, ONNXQ_BAD_MODEL, "Concat of inputs of rank %d and %d", rank, r);
+        for (int d = 0; d < rank; ++d) {
+            const oq_dim dim = oq_infer_dim(context, i, d);
+            if (d == axis) {
+                dims[d] = joined_dim(dims[d], dim);
+            } else if (oq_dim_known(dim) && oq_dim_known(dims[d]) && dim.size != dims[d].size) {
+                return oq_fail(err, ONNXQ_BAD_MODEL, "Concat along axis %d of sizes %lld and %lld on axis %d",
+                               axis, (long long)dims[d].size, (long long)dim.size, d);
+            } else if (!oq_dim_known(dims[d]) && (oq_dim_known(dim) || !dims[d].symbol)) {
+                dims[d] = dim;
+            }
+        }
+    }
+    oq_infer_set(context, 0, dtype, rank, dims);
+    return ONNXQ_OK;
 }

@@ -92,31 +92,28 @@ static int64_t cells_inside(const oq_window *w, int axis, int64_t place, bool wi
     return end > from ? end - from : 0;
 }
 
-static void count_cells(const oq_window *w, bool with_pad, double *counts) {
+static void count_cells(const oq_window *w, const oq_sum_pool *pool, double *counts) {
     const size_t places = oq_window_out_plane(w);
     for (size_t i = 0; i < places; i++) {
         size_t rest = i;
-        counts[i] = 1;
+        counts[i] = pool->count_all ? (double)oq_window_cells(w) : 1;
+        if (pool->count_all) continue;
         for (int axis = w->spatial - 1; axis >= 0; axis--) {
             const int64_t place = (int64_t)(rest % (size_t)w->out[axis]);
-            counts[i] *= (double)cells_inside(w, axis, place, with_pad);
+            counts[i] *= (double)cells_inside(w, axis, place, pool->count_include_pad);
             rest /= (size_t)w->out[axis];
         }
     }
 }
 
-oq_status oq_sum_pool_run(oq_run_context *context, const oq_sum_pool *pool, oq_error *err) {
-    const oq_tensor *x = oq_in(context, 0);
-    state s = {.pool = pool, .work = oq_dtype_info(x->dtype)->work};
-    oq_shape shape;
-    OQ_TRY(oq_window_plan_pool(context->node, &x->shape, &s.window, &shape, err));
-    oq_tensor *y = NULL;
-    OQ_TRY(oq_out(context, 0, x->dtype, &shape, &y, err));
+oq_status oq_sum_pool_apply(oq_run_context *context, const oq_sum_pool *pool, const oq_window *window,
+                            const oq_tensor *x, oq_tensor *y, oq_error *err) {
+    state s = {.pool = pool, .window = *window, .work = oq_dtype_info(x->dtype)->work};
     if (pool->p == 0) {
         void *counts = NULL;
         OQ_TRY(oq_scratch_array(context, oq_window_out_plane(&s.window), sizeof(double), &counts, err));
         s.counts = counts;
-        count_cells(&s.window, pool->count_include_pad, s.counts);
+        count_cells(&s.window, pool, s.counts);
     }
     const oq_planes planes = {.work = s.work,
                               .x = x,
@@ -127,6 +124,16 @@ oq_status oq_sum_pool_run(oq_run_context *context, const oq_sum_pool *pool, oq_e
                               .visit = visit,
                               .self = &s};
     return oq_planes_run(context, &planes, err);
+}
+
+oq_status oq_sum_pool_run(oq_run_context *context, const oq_sum_pool *pool, oq_error *err) {
+    const oq_tensor *x = oq_in(context, 0);
+    oq_window window;
+    oq_shape shape;
+    oq_tensor *y = NULL;
+    OQ_TRY(oq_window_plan_pool(context->node, &x->shape, &window, &shape, err));
+    OQ_TRY(oq_out(context, 0, x->dtype, &shape, &y, err));
+    return oq_sum_pool_apply(context, pool, &window, x, y, err);
 }
 
 oq_status oq_lp_pool_upgrade(oq_upgrade_context *context, oq_error *err) {

@@ -7,8 +7,13 @@
 typedef struct oq_sum_pool {
     double p; // 0: adds x and divides by the count; otherwise adds |x|^p and takes the p-th root
     bool count_include_pad;
+    bool count_all; // every window counts whole, also where ceil_mode lets it reach beyond the padding
 } oq_sum_pool;
+// Input 0 to output 0.
 oq_status oq_sum_pool_run(oq_run_context *context, const oq_sum_pool *pool, oq_error *err);
+// x [images, channels, in...] to y, which has the shape that `window` (placed over x) gives.
+oq_status oq_sum_pool_apply(oq_run_context *context, const oq_sum_pool *pool, const oq_window *window,
+                            const oq_tensor *x, oq_tensor *y, oq_error *err);
 
 // |x|^p summed over n elements, and its p-th root, in float32 and double.
 float oq_power_sum_f32(const float *x, size_t n, float p);

@@ -213,19 +213,24 @@ void oq_window_spans(const oq_window *window, void (*visit)(void *self, const oq
     } while (step(place, window->out, last));
 }
 
+oq_status oq_window_pool_type(const oq_node *node, const oq_type *x, oq_type *out, oq_error *err) {
+    *out = oq_type_tensor(x->dtype, x->rank, NULL);
+    if (x->rank < 0) return ONNXQ_OK;
+    oq_window window;
+    OQ_TRY(oq_window_read(node, x->rank - 2, NULL, &window, err));
+    out->dim[0] = x->dim[0];
+    out->dim[1] = x->dim[1];
+    for (int i = 2; i < x->rank; i++) {
+        OQ_TRY(oq_window_infer(&window, i - 2, x->dim[i], &out->dim[i], err));
+    }
+    return ONNXQ_OK;
+}
+
 oq_status oq_window_infer_pool(oq_infer_context *context, oq_error *err) {
     const oq_type *x = oq_infer_in(context, 0);
+    oq_type out;
     if (!x) return ONNXQ_OK;
-    oq_type out = oq_type_tensor(x->dtype, x->rank, NULL);
-    if (x->rank >= 0) {
-        oq_window window;
-        OQ_TRY(oq_window_read(context->node, x->rank - 2, NULL, &window, err));
-        out.dim[0] = x->dim[0];
-        out.dim[1] = x->dim[1];
-        for (int i = 2; i < x->rank; i++) {
-            OQ_TRY(oq_window_infer(&window, i - 2, x->dim[i], &out.dim[i], err));
-        }
-    }
+    OQ_TRY(oq_window_pool_type(context->node, x, &out, err));
     oq_infer_set_type(context, 0, &out);
     return ONNXQ_OK;
 }

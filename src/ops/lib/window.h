@@ -40,6 +40,8 @@ void oq_window_spans(const oq_window *window, void (*visit)(void *self, const oq
 
 // Inference for pools: x is input 0, output 0 has its dtype, images and channels.
 oq_status oq_window_infer_pool(oq_infer_context *context, oq_error *err);
+// The same for an x of type [images, channels, in...] that is no input of the node as it is.
+oq_status oq_window_pool_type(const oq_node *node, const oq_type *x, oq_type *out, oq_error *err);
 // Window of a pool placed over an image of this shape, and the shape of its output.
 oq_status oq_window_plan_pool(const oq_node *node, const oq_shape *x, oq_window *window, oq_shape *out,
                               oq_error *err);
