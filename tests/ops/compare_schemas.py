@@ -91,7 +91,9 @@ def all_schemas():
         found.setdefault((schema.domain, schema.name), {})[schema.since_version] = schema
     for schema in runtime.get_all_operator_schema() if runtime else []:
         versions = found.setdefault((schema.domain, schema.name), {})
-        versions.setdefault(schema.since_version, of_runtime(schema))
+        more = of_runtime(schema)
+        more.deprecated = more.deprecated or bool(versions)  # its own old form of a standard operator may be missing
+        versions.setdefault(schema.since_version, more)
     return found
 
 

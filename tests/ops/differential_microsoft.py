@@ -6,9 +6,10 @@
 
 import numpy as np
 
-from differential import main
+from differential import MICROSOFT, main
 
 STEP = {"rtol": 0.0, "atol": 1.0}
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
 
 def shapes(c, rank=4):
@@ -79,7 +80,88 @@ def qlinear_pool(c):
     c.add_microsoft("QLinearAveragePool", inputs, [dtype], **STEP, **attributes)
 
 
-KINDS = [qlinear_binary, qlinear_unary, qlinear_softmax, qlinear_concat, qlinear_global_pool, qlinear_pool]
+def factors(c, dtypes):
+    """Two factors of a matrix product over any leading axes."""
+    m, k, n = c.size(1, 20), c.size(1, 60), c.size(1, 20)
+    batch = [c.size(1, 3) for _ in range(c.size(0, 2))]
+    a = c.bytes(dtypes[0], batch + [m, k]) if dtypes[0] != np.float32 else c.floats(*batch, m, k)
+    return a, c.bytes(dtypes[1], (batch if c.bit() else []) + [k, n])
+
+
+def qgemm(c):
+    a_type = c.byte_type()
+    b_type = np.int8 if a_type == np.int8 else c.byte_type()
+    m, k, n = c.size(1, 20), c.size(1, 60), c.size(1, 20)
+    ta, tb = c.size(0, 1), c.size(0, 1)
+    columns = [n] if c.bit() else []
+    forms = [None, [], [1], [n], [1, n], [m, 1], [m, n]]
+    form = forms[c.size(0, len(forms) - 1)]
+    bias = None if form is None else c.random.integers(-3000, 3000, form).astype(np.int32)
+    inputs = [c.bytes(a_type, [k, m] if ta else [m, k]), c.scale(), c.zero(a_type),
+              c.bytes(b_type, [n, k] if tb else [k, n]), c.scale(columns), c.zero(b_type, columns), bias]
+    quantized = c.bit()
+    inputs += [np.asarray(np.float32(np.sqrt(k) * 0.02)), c.zero(a_type)] if quantized else []
+    c.add("QGemm", inputs, [a_type if quantized else np.float32], constants=(3,) if c.bit() else (), domain=MICROSOFT,
+          transA=ta, transB=tb, alpha=float(c.random.choice([1.0, 0.5])), **({} if quantized else CLOSE))
+
+
+def integer_to_float(c):
+    a, b = factors(c, [c.byte_type(), c.byte_type()])
+    columns = [b.shape[-1]] if c.bit() and b.ndim == 2 else []
+    zeros = [c.zero(a.dtype), c.zero(b.dtype, columns)] if c.bit() else []
+    inputs = [a, b, c.scale(), c.scale(columns)] + (zeros or [None, None])
+    inputs += [c.floats(b.shape[-1])] if c.bit() else []
+    if not zeros:  # without a zero point int8 cannot be raised: small values saturate nowhere
+        inputs[0], inputs[1] = c.bytes(np.uint8, a.shape) // 4, b // 4
+        c.add_microsoft("MatMulIntegerToFloat", inputs, [np.float32], (1,) if c.bit() else (), **CLOSE)
+        return
+    c.add("MatMulIntegerToFloat", inputs, [np.float32], constants=(1,) if c.bit() else (), domain=MICROSOFT, **CLOSE)
+
+
+def dynamic_quantize(c):
+    a, b = factors(c, [np.float32, c.byte_type()])
+    columns = [b.shape[-1]] if c.bit() and b.ndim == 2 else []
+    inputs = [a, b, c.scale(columns), c.zero(b.dtype, columns)] + ([c.floats(b.shape[-1])] if c.bit() else [])
+    c.add("DynamicQuantizeMatMul", inputs, [np.float32], constants=(1,) if c.bit() else (), domain=MICROSOFT, **CLOSE)
+
+
+def fused_matmul(c):
+    m, k, n = c.size(1, 12), c.size(1, 30), c.size(1, 12)
+    batch = [c.size(1, 3) for _ in range(c.size(0, 2))]
+    attributes, inputs = {"alpha": float(c.random.uniform(0.1, 2))}, []
+    for name, matrix in (("A", [m, k]), ("B", [k, n])):
+        value = c.floats(*batch, *matrix)
+        if c.bit():
+            attributes[f"trans{name}"] = 1
+            value = np.swapaxes(value, -1, -2)
+        if batch and c.bit():
+            attributes[f"transBatch{name}"] = 1
+            value = np.moveaxis(value, -2, 0)
+        inputs.append(np.ascontiguousarray(value))
+    c.add_microsoft("FusedMatMul", inputs, [np.float32], (1,) if c.bit() else (), **CLOSE, **attributes)
+
+
+def n_bits(c):
+    k, n, bits = c.size(1, 100), c.size(1, 20), int(c.random.choice([2, 4, 8]))
+    block = int(c.random.choice([16, 32, 64]))
+    blocks = -(-k // block)
+    b = c.bytes(np.uint8, [n, blocks, block * bits // 8])
+    zeros = [None, c.bytes(np.uint8, [n, -(-blocks * bits // 8)]),
+             c.random.uniform(0, 2**bits, [n, blocks]).astype(np.float32)][c.size(0, 1 if bits == 8 else 2)]
+    groups = c.random.integers(0, blocks, k).astype(np.int32) if bits == 4 and c.size(0, 2) == 0 else None
+    if groups is not None and zeros is not None and zeros.dtype == np.uint8:
+        zeros = None  # ONNX Runtime 1.31 reads no packed zero points beside g_idx
+    inputs = [c.floats(*[c.size(1, 3) for _ in range(c.size(1, 2))], k), b, c.scale([n, blocks]), zeros, groups,
+              c.floats(n) if c.bit() else None]
+    while inputs[-1] is None:
+        inputs.pop()
+    first = 1 if bits == 8 or c.bit() else 5  # ONNX Runtime wants to see the shape of the bias, and 8-bit weights
+    constants = tuple(i for i in range(first, len(inputs)) if inputs[i] is not None)
+    c.add_microsoft("MatMulNBits", inputs, [np.float32], constants, K=k, N=n, bits=bits, block_size=block, **CLOSE)
+
+
+KINDS = [qlinear_binary, qlinear_unary, qlinear_softmax, qlinear_concat, qlinear_global_pool, qlinear_pool, qgemm,
+         integer_to_float, dynamic_quantize, fused_matmul, n_bits]
 
 if __name__ == "__main__":
     main(KINDS)

@@ -11,6 +11,6 @@ oq_status oq_factor_pack(oq_run_context *context, const oq_tensor *b, size_t cou
 
 // The same for one-byte integers and the 8-bit kernel.
 oq_status oq_factor_pack_8(oq_run_context *context, const oq_tensor *b, size_t count, size_t k, size_t n,
-                           oq_packed **out, oq_error *err);
+                           bool transposed, oq_packed **out, oq_error *err);
 
 #endif

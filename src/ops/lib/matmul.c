@@ -87,16 +87,20 @@ static oq_status product_type(const oq_infer_context *context, const oq_type *a,
     return ONNXQ_OK;
 }
 
-oq_status oq_matmul_infer(oq_infer_context *context, size_t a, size_t b, oq_dtype dtype, oq_error *err) {
-    const int a_rank = oq_infer_rank(context, a);
-    const int b_rank = oq_infer_rank(context, b);
+oq_status oq_matmul_infer_types(oq_infer_context *context, const oq_type *a, const oq_type *b, oq_dtype dtype,
+                                oq_error *err) {
     oq_infer_set_dtype(context, 0, dtype);
-    if (a_rank < 0 || b_rank < 0) return ONNXQ_OK;
-    if (!a_rank || !b_rank) return oq_fail(err, ONNXQ_BAD_MODEL, "a factor of a matrix product is a scalar");
+    if (!a || !b || a->rank < 0 || b->rank < 0) return ONNXQ_OK;
+    if (!a->rank || !b->rank)
+        return oq_fail(err, ONNXQ_BAD_MODEL, "a factor of a matrix product is a scalar");
     oq_type out = {0};
-    OQ_TRY(product_type(context, oq_infer_in(context, a), oq_infer_in(context, b), &out, err));
+    OQ_TRY(product_type(context, a, b, &out, err));
     oq_infer_set(context, 0, dtype, out.rank, out.dim);
     return ONNXQ_OK;
+}
+
+oq_status oq_matmul_infer(oq_infer_context *context, size_t a, size_t b, oq_dtype dtype, oq_error *err) {
+    return oq_matmul_infer_types(context, oq_infer_in(context, a), oq_infer_in(context, b), dtype, err);
 }
 
 uint64_t oq_matmul_macs(const oq_graph *graph, const oq_node *node, size_t a) {

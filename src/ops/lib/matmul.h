@@ -21,6 +21,9 @@ void oq_matmul_batch(const oq_matmul *plan, size_t batch, size_t *a, size_t *b);
 
 // Inference for operators whose factors are inputs `a` and `b` and whose result has element type `dtype`.
 oq_status oq_matmul_infer(oq_infer_context *context, size_t a, size_t b, oq_dtype dtype, oq_error *err);
+// The same for factors of these types.
+oq_status oq_matmul_infer_types(oq_infer_context *context, const oq_type *a, const oq_type *b, oq_dtype dtype,
+                                oq_error *err);
 // Multiply-accumulates of a node whose left factor is input `a`.
 uint64_t oq_matmul_macs(const oq_graph *graph, const oq_node *node, size_t a);
 

@@ -1,4 +1,4 @@
-// 8-bit matrix products for QLinearMatMul and MatMulInteger.
+// 8-bit matrix products.
 #include "ops/lib/matmul_8.h"
 
 #define TILE_SUMS 16384 // int32 sums of one row tile of a requantized product: 64 KiB
@@ -11,7 +11,7 @@ oq_status oq_matmul_8_prepare(oq_run_context *context, size_t b, void **state, o
     const size_t k = (size_t)shape->dim[shape->rank == 1 ? 0 : shape->rank - 2];
     const size_t count = shape->rank > 2 ? (size_t)oq_shape_range_count(shape, 0, shape->rank - 2) : 1;
     oq_packed *packed = NULL;
-    OQ_TRY(oq_factor_pack_8(context, tensor, count, k, n, &packed, err));
+    OQ_TRY(oq_factor_pack_8(context, tensor, count, k, n, false, &packed, err));
     *state = packed;
     return ONNXQ_OK;
 }
@@ -42,7 +42,7 @@ static oq_status part_of(const oq_qparams *all, size_t index, size_t matrices, s
 typedef struct tiles {
     oq_gemm_8 gemm;
     oq_qparams a, b;
-    float *multiplier; // [n]
+    float *multiplier; // [n]; with to_float: one row of the result
     int32_t *sums;     // of one row tile
     uint8_t *out;      // [m, n]
 } tiles;
@@ -85,18 +85,33 @@ static oq_status workspace(oq_run_context *context, const oq_matmul_8 *m, void *
     if (!context->state) {
         OQ_TRY(oq_scratch_array(context, 1, oq_gemm_8_packed_bytes(plan->k, plan->n), space, err));
     }
+    OQ_TRY(oq_scratch_array(context, plan->n, sizeof(float), &multiplier, err));
+    t->multiplier = multiplier;
     if (m->sums) return ONNXQ_OK;
     const size_t tile = plan->n > TILE_SUMS ? plan->n : TILE_SUMS;
     OQ_TRY(oq_scratch_array(context, tile, sizeof(int32_t), &sums, err));
-    OQ_TRY(oq_scratch_array(context, plan->n, sizeof(float), &multiplier, err));
     t->sums = sums;
-    t->multiplier = multiplier;
     return ONNXQ_OK;
 }
 
+// The sums of product `i` as floats.
+static void scale_sums(const oq_matmul_8 *m, const tiles *t, size_t i, const float *bias) {
+    const size_t n = m->plan.n;
+    const size_t bytes = oq_dtype_bytes(m->to_float->dtype);
+    for (size_t row = 0; row < m->plan.m; row++) {
+        const size_t first = (i * m->plan.m + row) * n;
+        const float scale = oq_qparams_scale(&t->a, row);
+        for (size_t j = 0; j < n; j++) {
+            const float y = (float)m->sums[first + j] * (scale * oq_qparams_scale(&t->b, j));
+            t->multiplier[j] = bias ? y + bias[j] : y;
+        }
+        oq_store_f32(m->to_float->dtype, t->multiplier, oq_at_mutable(m->to_float->data, first, bytes), n);
+    }
+}
+
 // Product `i`: its factors and parameters, then the kernel.
-static oq_status run_batch(oq_run_context *context, const oq_matmul_8 *m, size_t i, void *space, tiles *t,
-                           oq_error *err) {
+static oq_status run_batch(oq_run_context *context, const oq_matmul_8 *m, size_t i, void *space,
+                           const float *bias, tiles *t, oq_error *err) {
     const oq_matmul *plan = &m->plan;
     const bool b_signed = m->b->dtype == ONNXQ_INT8;
     size_t ai = 0;
@@ -125,6 +140,7 @@ static oq_status run_batch(oq_run_context *context, const oq_matmul_8 *m, size_t
     if (m->sums) {
         t->gemm.c = m->sums + i * plan->m * plan->n;
         oq_gemm_8_run(&t->gemm);
+        if (m->to_float) scale_sums(m, t, i, bias);
     } else {
         t->out = (uint8_t *)m->out + i * plan->m * plan->n;
         run_tiles(m, t);
@@ -134,9 +150,24 @@ static oq_status run_batch(oq_run_context *context, const oq_matmul_8 *m, size_t
 
 oq_status oq_matmul_8_run(oq_run_context *context, const oq_matmul_8 *m, oq_error *err) {
     void *space = NULL;
+    const void *bias = NULL;
     tiles t = {0};
     if (!m->plan.m || !m->plan.n) return ONNXQ_OK;
     OQ_TRY(workspace(context, m, &space, &t, err));
-    for (size_t i = 0; i < m->plan.batches; i++) OQ_TRY(run_batch(context, m, i, space, &t, err));
+    if (m->bias) OQ_TRY(oq_array_in(context, m->bias, OQ_WORK_F32, &bias, err));
+    for (size_t i = 0; i < m->plan.batches; i++) OQ_TRY(run_batch(context, m, i, space, bias, &t, err));
     return ONNXQ_OK;
+}
+
+oq_status oq_matmul_8_run_float(oq_run_context *context, oq_matmul_8 *m, size_t bias, oq_dtype dtype,
+                                oq_error *err) {
+    void *sums = NULL;
+    m->bias = oq_in(context, bias);
+    if (m->bias && oq_tensor_count(m->bias) != (int64_t)m->plan.n)
+        return oq_fail(err, ONNXQ_BAD_MODEL, "the bias has %lld values for %zu columns",
+                       (long long)oq_tensor_count(m->bias), m->plan.n);
+    OQ_TRY(oq_out(context, 0, dtype, &m->plan.out, &m->to_float, err));
+    OQ_TRY(oq_scratch_array(context, (size_t)oq_shape_count(&m->plan.out), sizeof(int32_t), &sums, err));
+    m->sums = sums;
+    return oq_matmul_8_run(context, m, err);
 }

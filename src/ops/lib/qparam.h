@@ -12,7 +12,7 @@ typedef struct oq_qparams {
 } oq_qparams;
 
 // Reads inputs `scale` (SIZE_MAX: this operator has none) and `zero` (may be left out); `what` names the
-// tensor in errors ("the weight"). Their counts must agree.
+// tensor in errors ("the weight"). Their counts must agree, or one of them be 1.
 oq_status oq_qparams_read(oq_run_context *context, size_t scale, size_t zero, const char *what,
                           oq_qparams *out, oq_error *err);
 static inline float oq_qparams_scale(const oq_qparams *p, size_t i) {
