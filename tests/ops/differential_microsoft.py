@@ -10,6 +10,7 @@ from differential import MICROSOFT, main
 
 STEP = {"rtol": 0.0, "atol": 1.0}
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+NORM = {"rtol": 1e-4, "atol": 1e-5}  # a few numbers that differ little: their deviation is all rounding
 
 
 def shapes(c, rank=4):
@@ -160,7 +161,49 @@ def n_bits(c):
     c.add_microsoft("MatMulNBits", inputs, [np.float32], constants, K=k, N=n, bits=bits, block_size=block, **CLOSE)
 
 
-KINDS = [qlinear_binary, qlinear_unary, qlinear_softmax, qlinear_concat, qlinear_global_pool, qlinear_pool, qgemm,
+def gelu(c):
+    shape = [c.size(1, 5), c.size(1, 40)]
+    op = str(c.random.choice(["Gelu", "BiasGelu", "FastGelu", "QuickGelu"]))
+    inputs = [c.floats(*shape) * np.float32(2)]
+    if op == "BiasGelu" or (op == "FastGelu" and c.bit()):
+        inputs.append(c.floats(shape[-1]))
+    attributes = {"alpha": float(c.random.uniform(0.5, 2))} if op == "QuickGelu" else {}
+    c.add_microsoft(op, inputs, [np.float32], **CLOSE, **attributes)
+
+
+def skip_norm(c):
+    batch, length, size = c.size(1, 3), c.size(1, 5), c.size(2, 40)
+    x, skip = c.floats(batch, length, size), c.floats(*[[batch, length, size], [1, length, size]][c.size(0, 1)])
+    op = str(c.random.choice(["SkipLayerNormalization", "SkipSimplifiedLayerNormalization"]))
+    inputs = [x, skip, c.floats(size)]
+    inputs += [c.floats(size) if c.bit() else None] if op == "SkipLayerNormalization" else []
+    inputs += [c.floats(size)] if c.bit() else []
+    while inputs[-1] is None:
+        inputs.pop()
+    c.add_microsoft(op, inputs, [np.float32, None, None, np.float32][: 4 if c.bit() else 1], epsilon=1e-5, **NORM)
+
+
+def simplified_norm(c):
+    shape = [c.size(1, 3), c.size(1, 5), c.size(2, 40)]
+    axis = c.size(-2, 2)
+    c.add("SimplifiedLayerNormalization", [c.floats(*shape), c.floats(*shape[axis:])], [np.float32], axis=axis, **NORM)
+
+
+def embed_norm(c):
+    batch, length, size = c.size(1, 3), c.size(1, 6), c.size(2, 20)
+    ids = c.random.integers(0, 9, [batch, length]).astype(np.int32)
+    segments = c.random.integers(0, 2, [batch, length]).astype(np.int32) if c.bit() else None
+    inputs = [ids, segments, c.floats(9, size), c.floats(length + 2, size), None if segments is None else c.floats(2, size),
+              c.floats(size), c.floats(size), c.random.integers(0, 2, [batch, length]).astype(np.int32) if c.bit() else None,
+              c.random.integers(0, length, [c.size(1, 2) if batch == 2 else 1, length]).astype(np.int32) if c.bit() else None]
+    while inputs[-1] is None:
+        inputs.pop()
+    outputs = [np.float32, np.int32, np.float32][: c.size(2, 3)]
+    tables = tuple(i for i in (2, 3, 4, 5, 6) if inputs[i] is not None)
+    c.add_microsoft("EmbedLayerNormalization", inputs, outputs, tables, epsilon=1e-5, **NORM)
+
+
+KINDS = [gelu, skip_norm, simplified_norm, embed_norm, qlinear_binary, qlinear_unary, qlinear_softmax, qlinear_concat, qlinear_global_pool, qlinear_pool, qgemm,
          integer_to_float, dynamic_quantize, fused_matmul, n_bits]
 
 if __name__ == "__main__":
