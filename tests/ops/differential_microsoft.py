@@ -6,7 +6,7 @@
 
 import numpy as np
 
-from differential import MICROSOFT, main
+from differential import MICROSOFT, conv_inputs, main
 
 STEP = {"rtol": 0.0, "atol": 1.0}
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -203,7 +203,30 @@ def embed_norm(c):
     c.add_microsoft("EmbedLayerNormalization", inputs, outputs, tables, epsilon=1e-5, **NORM)
 
 
-KINDS = [gelu, skip_norm, simplified_norm, embed_norm, qlinear_binary, qlinear_unary, qlinear_softmax, qlinear_concat, qlinear_global_pool, qlinear_pool, qgemm,
+def fused_conv(c):
+    x, w, attributes = conv_inputs(c, c.size(1, 3), np.int8, np.int8)
+    x, w = c.floats(*x.shape), c.floats(*w.shape)
+    name, parameters = [("Relu", []), ("Tanh", []), ("Sigmoid", []), ("LeakyRelu", [0.3]), ("Clip", [-0.5, 0.8]),
+                        ("HardSigmoid", [0.3, 0.4])][c.size(0, 5)]
+    attributes.update(activation=name, activation_params=parameters) if parameters else attributes.update(activation=name)
+    inputs = [x, w] + ([c.floats(w.shape[0])] if c.bit() else [])
+    c.add_microsoft("FusedConv", inputs, [np.float32], (1,) if c.bit() else (), rtol=1e-4, atol=1e-4, **attributes)
+
+
+def quantize_pair(c):
+    grid = c.random.choice([np.int8, np.uint8, np.int16, np.uint16])
+    shape = [c.size(1, 6) for _ in range(c.size(1, 3))]
+    axis = c.size(0, len(shape) - 1)
+    parameters = [shape[axis]] if c.bit() else []
+    if c.bit():
+        c.add_microsoft("QuantizeLinear", [c.floats(*shape), c.scale(parameters), c.zero(grid, parameters)], [grid],
+                        axis=axis, **STEP)
+    else:
+        c.add_microsoft("DequantizeLinear", [c.bytes(grid, shape), c.scale(parameters), c.zero(grid, parameters)],
+                        [np.float32], axis=axis)
+
+
+KINDS = [fused_conv, quantize_pair, gelu, skip_norm, simplified_norm, embed_norm, qlinear_binary, qlinear_unary, qlinear_softmax, qlinear_concat, qlinear_global_pool, qlinear_pool, qgemm,
          integer_to_float, dynamic_quantize, fused_matmul, n_bits]
 
 if __name__ == "__main__":

@@ -1,61 +1,7 @@
 // DequantizeLinear: y = (x - x_zero_point) * x_scale, per tensor, per axis or blocked.
-#include "ops/lib/infer.h"
-#include "ops/lib/quantize.h"
+#include "ops/lib/quantize_linear.h"
 
-enum { X, SCALE, ZERO };
-
-// Element type of the output: output_dtype, else the scale's.
-static oq_dtype output_dtype(const oq_node *node, oq_dtype scale) {
-    const int64_t asked = oq_node_int(node, "output_dtype", 0);
-    return asked ? (oq_dtype)asked : scale;
-}
-
-static oq_status check_dtype(oq_dtype dtype, oq_error *err) {
-    if (dtype == ONNXQ_FLOAT || dtype == ONNXQ_FLOAT16 || dtype == ONNXQ_BFLOAT16) return ONNXQ_OK;
-    return oq_fail(err, ONNXQ_BAD_MODEL,
-                   "DequantizeLinear cannot produce %s (data type %d): set output_dtype",
-                   oq_dtype_info(dtype)->name, (int)dtype);
-}
-
-static oq_status infer(oq_infer_context *context, oq_error *err) {
-    const oq_dtype dtype = output_dtype(context->node, oq_infer_dtype(context, SCALE));
-    if (dtype == ONNXQ_UNDEFINED) return ONNXQ_OK;
-    OQ_TRY(check_dtype(dtype, err));
-    oq_infer_set_dtype(context, 0, dtype);
-    const oq_type *x = oq_infer_in(context, X);
-    if (x) oq_infer_set(context, 0, dtype, x->rank, x->dim);
-    return ONNXQ_OK;
-}
-
-static oq_status run(oq_run_context *context, oq_error *err) {
-    const oq_tensor *x = oq_in(context, X);
-    const oq_tensor *scale = oq_in(context, SCALE);
-    const oq_node *node = context->node;
-    const oq_dtype dtype = output_dtype(node, scale->dtype);
-    oq_quantize_layout layout;
-    OQ_TRY(check_dtype(dtype, err));
-    OQ_TRY(oq_quantize_layout_make(&x->shape, &scale->shape, oq_node_int(node, "axis", 1),
-                                   oq_node_int(node, "block_size", 0), &layout, err));
-    const float *scales = NULL;
-    const int32_t *zeros = NULL;
-    OQ_TRY(oq_quantize_parameters(context, scale, oq_in(context, ZERO), &scales, &zeros, err));
-    oq_tensor *y = NULL;
-    OQ_TRY(oq_out(context, 0, dtype, &x->shape, &y, err));
-    oq_dequantize_row row = {.x_dtype = x->dtype, .parameter_stride = layout.stride, .y_dtype = dtype};
-    for (size_t i = 0; i < layout.rows && oq_tensor_count(x); i++) {
-        size_t offset = 0;
-        size_t first = 0;
-        oq_quantize_layout_row(&layout, i, &offset, &row.count, &first);
-        row.x = oq_at(x->data, offset, oq_dtype_bytes(x->dtype));
-        row.y = oq_at_mutable(y->data, offset, oq_dtype_bytes(dtype));
-        row.scale = scales + first;
-        row.zero = zeros + first;
-        oq_dequantize_row_run(&row);
-    }
-    return ONNXQ_OK;
-}
-
-#define RUNS    .infer = infer, .run = run
+#define RUNS    .infer = oq_dequantize_linear_infer, .run = oq_dequantize_linear_run
 #define T8      (OQ_T(INT8) | OQ_T(UINT8))
 #define T16     (OQ_T(INT16) | OQ_T(UINT16))
 #define FLOATS  (OQ_T_FLOAT32 | OQ_T(FLOAT16) | OQ_T(BFLOAT16))
