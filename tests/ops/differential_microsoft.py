@@ -226,7 +226,57 @@ def quantize_pair(c):
                         [np.float32], axis=axis)
 
 
-KINDS = [fused_conv, quantize_pair, gelu, skip_norm, simplified_norm, embed_norm, qlinear_binary, qlinear_unary, qlinear_softmax, qlinear_concat, qlinear_global_pool, qlinear_pool, qgemm,
+def attention(c):
+    batch, length, heads, size, v_size = c.size(1, 3), c.size(1, 6), c.size(1, 4), c.size(1, 8), c.size(1, 8)
+    past = c.size(1, 4) if c.size(0, 2) == 0 else 0
+    v_size = size if past else v_size
+    hidden, width, keys = heads * size, c.size(1, 12), length + past
+    columns = 2 * hidden + heads * v_size
+    masks = [None, c.random.integers(1, keys + 1, batch), c.random.integers(0, 2, [batch, keys]),
+             np.concatenate([c.random.integers(keys // 2 + 1, keys + 1, batch), c.random.integers(0, keys // 2 + 1, batch)]),
+             c.random.integers(0, 2, [batch, length, keys])]
+    kind = c.size(0, 4)
+    mask = masks[kind]
+    if kind in (2, 4):
+        mask[..., 0] = 1  # rows that see nothing are all rounding: their scores are -10000 and a bit
+    # Without a bias ONNX Runtime 1.31 reads through a null pointer.
+    inputs = [c.floats(batch, length, width), c.floats(width, columns), c.floats(columns),
+              None if mask is None else mask.astype(np.int32), c.floats(2, batch, heads, past, size) if past else None,
+              c.floats(1 if c.bit() else batch, 1 if c.bit() else heads, length, keys) if not past and c.bit() else None]
+    while inputs[-1] is None:
+        inputs.pop()
+    attributes = {"num_heads": heads, "unidirectional": c.size(0, 1) if kind != 3 else 0}
+    if v_size != size or c.bit():
+        attributes["qkv_hidden_sizes"] = [hidden, hidden, heads * v_size]
+    if c.bit():
+        attributes["scale"] = float(c.random.uniform(0.1, 1))
+    c.add_microsoft("Attention", inputs, [np.float32] * (2 if past else 1), (1,) if c.bit() else (), rtol=1e-4,
+                    atol=2e-5, **attributes)
+
+
+def multi_head_attention(c):
+    batch, queries, keys, heads, size, v_size = (c.size(1, n) for n in (3, 6, 6, 4, 8, 8))
+    form, hidden = c.size(0, 2), heads * size
+    past = c.size(1, 4) if form == 2 else 0
+    v_size = size if form else v_size
+    inputs = [c.floats(batch, queries, hidden), c.floats(batch, keys, hidden), c.floats(batch, keys, heads * v_size)]
+    if form == 1:
+        inputs[1:] = [c.floats(batch, heads, keys, size), c.floats(batch, heads, keys, v_size)]
+    bias = c.floats(2 * hidden + heads * v_size) if form != 1 and c.bit() else None
+    total = keys + past
+    mask = [None, c.random.integers(0, 2, [batch, total]), c.random.integers(1, total + 1, batch)][c.size(0, 2)]
+    if mask is not None and mask.ndim == 2:
+        mask[:, 0] = 1
+    inputs += [bias, None if mask is None else mask.astype(np.int32),
+               c.floats(1 if c.bit() else batch, 1 if c.bit() else heads, queries, total) if c.bit() else None]
+    inputs += [c.floats(batch, heads, past, size), c.floats(batch, heads, past, v_size)] if past else []
+    while inputs[-1] is None:
+        inputs.pop()
+    c.add_microsoft("MultiHeadAttention", inputs, [np.float32] * (3 if past else 1), num_heads=heads,
+                    unidirectional=c.size(0, 1), rtol=1e-4, atol=2e-5)
+
+
+KINDS = [attention, multi_head_attention, fused_conv, quantize_pair, gelu, skip_norm, simplified_norm, embed_norm, qlinear_binary, qlinear_unary, qlinear_softmax, qlinear_concat, qlinear_global_pool, qlinear_pool, qgemm,
          integer_to_float, dynamic_quantize, fused_matmul, n_bits]
 
 if __name__ == "__main__":
