@@ -276,7 +276,25 @@ def multi_head_attention(c):
                     unidirectional=c.size(0, 1), rtol=1e-4, atol=2e-5)
 
 
-KINDS = [attention, multi_head_attention, fused_conv, quantize_pair, gelu, skip_norm, simplified_norm, embed_norm, qlinear_binary, qlinear_unary, qlinear_softmax, qlinear_concat, qlinear_global_pool, qlinear_pool, qgemm,
+def quantized_lstm(c):
+    steps, batch, size, hidden = c.size(1, 5), c.size(1, 4), c.size(1, 6), c.size(1, 6)
+    direction = str(c.random.choice(["forward", "reverse", "bidirectional"]))
+    d = 2 if direction == "bidirectional" else 1
+    dtype = c.byte_type()
+    lengths = c.random.integers(1, steps + 1, batch).astype(np.int32) if batch == 1 and c.bit() else None
+    columns = [d, 4 * hidden] if c.bit() else [d]
+    middle = np.full(columns, 0 if dtype == np.int8 else 128, dtype)
+    weights = [c.bytes(dtype, [d, rows, 4 * hidden]) // (2 if dtype == np.int8 else 1) for rows in (size, hidden)]
+    inputs = [c.floats(steps, batch, size), *weights, c.floats(d, 8 * hidden) if c.bit() else None, lengths,
+              c.floats(d, batch, hidden) if c.bit() else None, c.floats(d, batch, hidden) if c.bit() else None,
+              c.floats(d, 3 * hidden) if c.bit() else None, c.scale(columns) / np.float32(3), middle,
+              c.scale(columns) / np.float32(3), middle]
+    # A state that rounds to the next step of its range moves the gates of the next position a little.
+    c.add_microsoft("DynamicQuantizeLSTM", inputs, [np.float32] * 3, (1, 2) if c.bit() else (), rtol=1e-3, atol=5e-5,
+                    direction=direction, hidden_size=hidden)
+
+
+KINDS = [quantized_lstm, attention, multi_head_attention, fused_conv, quantize_pair, gelu, skip_norm, simplified_norm, embed_norm, qlinear_binary, qlinear_unary, qlinear_softmax, qlinear_concat, qlinear_global_pool, qlinear_pool, qgemm,
          integer_to_float, dynamic_quantize, fused_matmul, n_bits]
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { X, W, R, BIAS, LENGTHS, INITIAL_H, INITIAL_C, PEEPHOLES };
+enum { X, W, R, BIAS, LENGTHS, INITIAL_H, INITIAL_C, PEEPHOLES, W_SCALE, W_ZERO, R_SCALE, R_ZERO };
 
 bool oq_recurrent_at(const oq_recurrent_state *s, size_t step, size_t b, size_t *t) {
     const oq_recurrent *r = s->all;
@@ -55,6 +55,10 @@ static const void *r_of(const oq_recurrent_state *s, size_t gate) {
 
 void oq_recurrent_multiply(oq_recurrent_state *s) {
     const oq_recurrent *r = s->all;
+    if (r->quantized) {
+        oq_recurrent_8_multiply(&r->r8, s->direction, s->h, r->batch, s->hr, s->pool);
+        return;
+    }
     multiply(s, s->h, r->batch, r->hidden, r_of(s, 0), r->gates * r->hidden, s->packed, s->hr);
 }
 
@@ -79,7 +83,9 @@ static oq_status read_shapes(const oq_run_context *context, oq_recurrent *r, oq_
     const oq_tensor *w = oq_in(context, W);
     if (x->shape.rank != 3 || w->shape.rank != 3 || oq_in(context, R)->shape.rank != 3)
         return does_not_fit("X, W or R", err);
-    const int64_t hidden = oq_in(context, R)->shape.dim[2];
+    // 8-bit weights lie the other way round: [directions, depth, gates * hidden].
+    const int turn = r->quantized ? 1 : 2;
+    const int64_t hidden = oq_in(context, R)->shape.dim[turn];
     const int64_t directions = (int64_t)r->directions;
     const int64_t gates = (int64_t)r->gates;
     r->steps = (size_t)x->shape.dim[r->batch_first];
@@ -92,9 +98,12 @@ static oq_status read_shapes(const oq_run_context *context, oq_recurrent *r, oq_
     int64_t rows = 0;
     if (!oq_mul_i64(gates, hidden, &rows)) return does_not_fit("R", err);
     const int64_t asked = oq_node_int(context->node, "hidden_size", hidden);
-    if (asked != hidden || !has_shape(oq_in(context, R), 3, (int64_t[]){directions, rows, hidden}))
-        return does_not_fit("R", err);
-    if (!has_shape(w, 3, (int64_t[]){directions, rows, x->shape.dim[2]})) return does_not_fit("W", err);
+    int64_t w_dims[] = {directions, rows, rows};
+    int64_t r_dims[] = {directions, rows, rows};
+    w_dims[turn] = x->shape.dim[2];
+    r_dims[turn] = hidden;
+    if (asked != hidden || !has_shape(oq_in(context, R), 3, r_dims)) return does_not_fit("R", err);
+    if (!has_shape(w, 3, w_dims)) return does_not_fit("W", err);
     if (!has_shape(oq_in(context, BIAS), 2, (int64_t[]){directions, 2 * rows})) return does_not_fit("B", err);
     if (!has_shape(oq_in(context, LENGTHS), 1, &batch)) return does_not_fit("sequence_lens", err);
     if (!has_shape(oq_in(context, INITIAL_H), 3, (int64_t[]){first, second, hidden}))
@@ -145,24 +154,42 @@ static oq_status read_node(oq_run_context *context, oq_recurrent *r, const char 
     r->clip = (double)oq_node_float(node, "clip", 0.0F);
     r->coupled = oq_node_int(node, "input_forget", 0) != 0;
     r->linear_before = oq_node_int(node, "linear_before_reset", 0) != 0;
+    r->quantized = oq_dtype_info(oq_in(context, W)->dtype)->is_integer;
     OQ_TRY(read_shapes(context, r, err));
     OQ_TRY(read_activations(node, r, usual, each, err));
     const struct {
         size_t input;
         const void **to;
-    } arrays[] = {{X, &r->x},
-                  {W, &r->w},
-                  {R, &r->r},
-                  {BIAS, &r->bias},
-                  {INITIAL_H, &r->h},
-                  {INITIAL_C, &r->c},
-                  {PEEPHOLES, &r->peepholes}};
-    for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
+    } arrays[] = {{X, &r->x},         {BIAS, &r->bias},           {INITIAL_H, &r->h},
+                  {INITIAL_C, &r->c}, {PEEPHOLES, &r->peepholes}, {W, &r->w},
+                  {R, &r->r}};
+    const size_t count = sizeof(arrays) / sizeof(arrays[0]) - (r->quantized ? 2 : 0);
+    for (size_t i = 0; i < count; i++) {
         const oq_tensor *tensor = oq_in(context, arrays[i].input);
         if (tensor) OQ_TRY(oq_array_in(context, tensor, r->work, arrays[i].to, err));
     }
     r->lengths = oq_in(context, LENGTHS) ? oq_in(context, LENGTHS)->data : NULL;
-    return ONNXQ_OK;
+    if (!r->quantized) return ONNXQ_OK;
+    OQ_TRY(
+        oq_recurrent_8_open(context, oq_in(context, W), W_SCALE, W_ZERO, r->steps * r->batch, &r->w8, err));
+    return oq_recurrent_8_open(context, oq_in(context, R), R_SCALE, R_ZERO, r->batch, &r->r8, err);
+}
+
+// Rows of x up to the end of the longest sequence: the others have no say in the range of a quantized x.
+static size_t rows_of_x(const oq_recurrent *r) {
+    size_t longest = r->lengths ? 0 : r->steps;
+    for (size_t b = 0; b < r->batch && r->lengths; b++) {
+        const size_t length = r->lengths[b] < 0 ? 0 : oq_min_size((size_t)r->lengths[b], r->steps);
+        if (length > longest) longest = length;
+    }
+    return longest * r->batch;
+}
+
+// Packs the weights of one direction and multiplies x by its W.
+static void start_direction_8(const oq_recurrent *r, const oq_recurrent_state *s) {
+    oq_recurrent_8_pack(&r->w8, s->direction);
+    oq_recurrent_8_pack(&r->r8, s->direction);
+    oq_recurrent_8_multiply(&r->w8, s->direction, r->x, rows_of_x(r), s->xw, s->pool);
 }
 
 // Between [batch, H] of one direction and the states of all: [directions, batch, H] or [batch, directions,
@@ -201,22 +228,33 @@ static oq_status workspace(oq_run_context *context, const oq_recurrent *r, oq_re
     return ONNXQ_OK;
 }
 
+// Packs the weights of one direction and multiplies x by its W.
+static oq_status start_direction(oq_run_context *context, const oq_recurrent *r, oq_recurrent_state *s,
+                                 void *spaces[3], oq_error *err) {
+    const size_t columns = r->gates * r->hidden;
+    const void *w = oq_at(r->w, s->direction * columns * r->input, oq_work_bytes(r->work));
+    if (!spaces[0]) OQ_TRY(oq_product_space(context, r->work, r->input, columns, &spaces[0], err));
+    OQ_TRY(pack(context, s, 0, r->gates, &spaces[1], err));
+    OQ_TRY(pack(context, s, r->gates - 1, 1, &spaces[2], err));
+    s->packed = spaces[1];
+    s->packed_last = spaces[2];
+    if (spaces[0] && r->input) oq_gemm_f32_pack(w, r->input, true, r->input, columns, spaces[0]);
+    multiply(s, r->x, r->steps * r->batch, r->input, w, columns, spaces[0], s->xw);
+    return ONNXQ_OK;
+}
+
 static oq_status run_directions(oq_run_context *context, const oq_recurrent *r, oq_recurrent_cell cell,
                                 void *h_out, void *c_out, oq_error *err) {
     oq_recurrent_state s = {.all = r, .pool = context->pool};
     const size_t size = oq_work_bytes(r->work);
-    const size_t columns = r->gates * r->hidden;
     void *spaces[3] = {NULL};
     OQ_TRY(workspace(context, r, &s, err));
-    OQ_TRY(oq_product_space(context, r->work, r->input, columns, &spaces[0], err));
     for (s.direction = 0; s.direction < r->directions; s.direction++) {
-        const void *w = oq_at(r->w, s.direction * columns * r->input, size);
-        OQ_TRY(pack(context, &s, 0, r->gates, &spaces[1], err));
-        OQ_TRY(pack(context, &s, r->gates - 1, 1, &spaces[2], err));
-        s.packed = spaces[1];
-        s.packed_last = spaces[2];
-        if (spaces[0] && r->input) oq_gemm_f32_pack(w, r->input, true, r->input, columns, spaces[0]);
-        multiply(&s, r->x, r->steps * r->batch, r->input, w, columns, spaces[0], s.xw);
+        if (r->quantized) {
+            start_direction_8(r, &s);
+        } else {
+            OQ_TRY(start_direction(context, r, &s, spaces, err));
+        }
         if (s.h) memset(s.h, 0, r->batch * r->hidden * size);
         if (s.c) memset(s.c, 0, r->batch * r->hidden * size);
         if (r->h) move_state(r, s.direction, r->h, s.h, false);
@@ -264,7 +302,9 @@ oq_status oq_recurrent_infer(oq_infer_context *context, oq_error *err) {
     const oq_dim steps = oq_infer_dim(context, X, batch_first);
     const oq_dim batch = oq_infer_dim(context, X, !batch_first);
     const int64_t asked = oq_node_int(context->node, "hidden_size", -1);
-    const oq_dim hidden = asked >= 0 ? oq_dim_of(asked) : oq_infer_dim(context, R, 2);
+    const oq_dtype w = oq_infer_dtype(context, W);
+    const bool quantized = w == ONNXQ_INT8 || w == ONNXQ_UINT8;
+    const oq_dim hidden = asked >= 0 ? oq_dim_of(asked) : oq_infer_dim(context, R, quantized ? 1 : 2);
     const oq_dim y[2][4] = {{steps, directions, batch, hidden}, {batch, steps, directions, hidden}};
     const oq_dim state[2][3] = {{directions, batch, hidden}, {batch, directions, hidden}};
     (void)err;

@@ -4,6 +4,7 @@
 
 #include "ops/lib/activation.h"
 #include "ops/lib/product.h"
+#include "ops/lib/recurrent_8.h"
 
 // Matrices of the working type. H is the hidden size, G the gates.
 typedef struct oq_recurrent {
@@ -17,10 +18,12 @@ typedef struct oq_recurrent {
     bool linear_before;     // GRU linear_before_reset
     const int32_t *lengths; // [batch], or NULL
     const void *x, *w, *r;  // w [directions, G * H, input], r [directions, G * H, H]
-    const void *bias;       // [directions, 2 * G * H] or NULL
-    const void *peepholes;  // [directions, 3 * H] or NULL
-    const void *h, *c;      // initial states as given, or NULL
-    void *y;                // [steps, directions, batch, H], or [batch, steps, directions, H]; or NULL
+    oq_recurrent_8 w8, r8;  // in their place when `quantized`
+    bool quantized;
+    const void *bias;      // [directions, 2 * G * H] or NULL
+    const void *peepholes; // [directions, 3 * H] or NULL
+    const void *h, *c;     // initial states as given, or NULL
+    void *y;               // [steps, directions, batch, H], or [batch, steps, directions, H]; or NULL
 } oq_recurrent;
 
 // One direction at work.
