@@ -14,6 +14,10 @@ void oq_rows_binary_f32(oq_rows_binary op, const float *a, size_t a_stride, cons
     oq_kernels()->rows_binary_f32(op, a, a_stride, b, b_stride, y, n);
 }
 
+void oq_rows_add_multiple(const float *x, float factor, float *y, size_t n) {
+    oq_kernels()->rows_add_multiple(x, factor, y, n);
+}
+
 void oq_rows_clamp(const float *x, float low, float high, float *y, size_t n) {
     oq_kernels()->rows_clamp(x, low, high, y, n);
 }

@@ -22,6 +22,8 @@ typedef enum oq_rows_binary {
 } oq_rows_binary;
 void oq_rows_binary_f32(oq_rows_binary op, const float *a, size_t a_stride, const float *b, size_t b_stride,
                         float *y, size_t n);
+// y[i] = x[i] * factor + y[i], rounded once.
+void oq_rows_add_multiple(const float *x, float factor, float *y, size_t n);
 // Clamp to [low, high] by compare and blend: NaN stays NaN, -0 stays as it is.
 void oq_rows_clamp(const float *x, float low, float high, float *y, size_t n);
 

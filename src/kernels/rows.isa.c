@@ -49,6 +49,12 @@ void OQ_FN(rows_binary_f32)(oq_rows_binary op, const float *a, size_t a_stride, 
     }
 }
 
+void OQ_FN(rows_add_multiple)(const float *x, float factor, float *y, size_t n) {
+    const vf f = vf_set1(factor);
+    for (size_t i = 0; i < n; i += OQ_W)
+        vf_store_up_to(y + i, vf_fma(vf_load_up_to(x + i, n - i), f, vf_load_up_to(y + i, n - i)), n - i);
+}
+
 void OQ_FN(rows_clamp)(const float *x, float low, float high, float *y, size_t n) {
     const vf l = vf_set1(low), h = vf_set1(high);
     for (size_t i = 0; i < n; i += OQ_W) {

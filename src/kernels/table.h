@@ -33,6 +33,7 @@ typedef struct oq_span {
     X(void, rows_binary_f32,                                                                                 \
       (oq_rows_binary op, const float *a, size_t a_stride, const float *b, size_t b_stride, float *y,        \
        size_t n))                                                                                            \
+    X(void, rows_add_multiple, (const float *x, float factor, float *y, size_t n))                           \
     X(void, rows_clamp, (const float *x, float low, float high, float *y, size_t n))                         \
     X(float, rows_sum, (const float *x, size_t n))                                                           \
     X(float, rows_sum_squares, (const float *x, float center, size_t n))                                     \

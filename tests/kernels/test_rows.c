@@ -86,6 +86,21 @@ START_TEST(clamping_keeps_nan_and_the_sign_of_zero) {
 }
 END_TEST
 
+START_TEST(multiples_are_added_with_one_rounding) {
+    float x[LENGTH], y[LENGTH], want[LENGTH];
+    const oq_kernel_table *tables[4];
+    for (size_t t = 0, count = test_tables(tables); t < count; t++)
+        for (size_t n = 0; n <= 70; n++) {
+            test_random_floats(x, LENGTH);
+            for (size_t i = 0; i < LENGTH; i++) y[i] = x[LENGTH - 1 - i];
+            for (size_t i = 0; i < LENGTH; i++) want[i] = i < n ? fmaf(x[i], 0.3f, y[i]) : y[i];
+            oq_kernels_use(tables[t]);
+            oq_rows_add_multiple(x, 0.3f, y, n);
+            ck_assert(memcmp(y, want, sizeof y) == 0);
+        }
+}
+END_TEST
+
 static float tree(float s[16]) {
     for (int step = 8; step > 0; step /= 2)
         for (int i = 0; i < step; i++) s[i] += s[i + step];
@@ -278,6 +293,7 @@ int main(void) {
     tcase_add_loop_test(tcase, vector_functions_equal_the_scalar_ones, 0, 5);
     tcase_add_test(tcase, arithmetic_with_one_or_many);
     tcase_add_test(tcase, clamping_keeps_nan_and_the_sign_of_zero);
+    tcase_add_test(tcase, multiples_are_added_with_one_rounding);
     tcase_add_test(tcase, reductions_use_sixteen_partial_sums);
     tcase_add_test(tcase, statistics_count_everything);
     tcase_add_test(tcase, tiny_negatives_are_not_in_bin_0);

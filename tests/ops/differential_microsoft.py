@@ -23,7 +23,9 @@ def shapes(c, rank=4):
 def qlinear_binary(c):
     dtype = c.byte_type()
     a, b = shapes(c)
-    inputs = [c.bytes(dtype, a), c.scale(), c.zero(dtype), c.bytes(dtype, b), c.scale(), c.zero(dtype), c.scale()]
+    # Scales that are multiples of one make ties.
+    scales = [np.asarray(c.size(1, 9) * 0.002, np.float32) if c.bit() else c.scale() for _ in range(3)]
+    inputs = [c.bytes(dtype, a), scales[0], c.zero(dtype), c.bytes(dtype, b), scales[1], c.zero(dtype), scales[2]]
     inputs += [c.zero(dtype)] if c.bit() else []
     c.add_microsoft(str(c.random.choice(["QLinearAdd", "QLinearMul"])), inputs, [dtype], **STEP)
 

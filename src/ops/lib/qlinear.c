@@ -85,12 +85,13 @@ static void binary_range(void *self, size_t from, size_t to) {
     uint8_t bytes[OQ_BLOCK];
     float a[OQ_BLOCK];
     float b[OQ_BLOCK];
+    float c[OQ_BLOCK];
     for (size_t at = from; at < to; at += OQ_BLOCK) {
         const size_t n = oq_min_size(OQ_BLOCK, to - at);
         oq_load_f32(job->dtype, oq_broadcast_gather(&job->plan, 0, job->a, 1, at, n, bytes), a, n);
         oq_load_f32(job->dtype, oq_broadcast_gather(&job->plan, 1, job->b, 1, at, n, bytes), b, n);
-        job->block(&job->pair, a, b, a, n);
-        oq_qlinear_store(job->dtype, a, job->c + at, n);
+        job->block(&job->pair, a, b, c, n);
+        oq_qlinear_store(job->dtype, c, job->c + at, n);
     }
 }
 
@@ -105,6 +106,7 @@ oq_status oq_qlinear_binary_run(oq_run_context *context, oq_qlinear_block block,
     oq_tensor *c = NULL;
     OQ_TRY(oq_shape_broadcast(&a->shape, &b->shape, &shape, err));
     oq_broadcast_plan(&job.plan, &shape, (const oq_shape *[]){&a->shape, &b->shape}, 2);
+    job.pair.a_stands = !job.plan.step[0] && job.plan.step[1];
     OQ_TRY(oq_out(context, 0, a->dtype, &shape, &c, err));
     job.c = c->data;
     return oq_ranges(context->pool, job.plan.count, OQ_GRAIN, binary_range, &job, err);

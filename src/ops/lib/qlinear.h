@@ -24,9 +24,11 @@ oq_status oq_qlinear_unary_run(oq_run_context *context, oq_qlinear_function f, f
                                oq_error *err);
 
 // Operators of the form (A, A_scale, A_zero_point, B, .., C_scale, C_zero_point) -> C, broadcast both ways.
-// The block gets the integers as float32 and gives C before rounding, its zero point added.
+// The block gets the integers as float32 and gives C before rounding, its zero point added; c is apart from a
+// and b.
 typedef struct oq_qlinear_pair {
     oq_qlinear a, b, c;
+    bool a_stands; // one element of A meets a row of B
 } oq_qlinear_pair;
 typedef void (*oq_qlinear_block)(const oq_qlinear_pair *p, const float *a, const float *b, float *c,
                                  size_t n);
