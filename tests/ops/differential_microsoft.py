@@ -1,4 +1,4 @@
-"""The same for the operators that ONNX Runtime adds in its domain com.microsoft: see differential.py.
+"""The same for the operators that ONNX Runtime adds in its domain com.microsoft: see differential_cases.py.
 
     differential_microsoft.py FOLDER [SEED [COUNT]]
 
@@ -6,7 +6,7 @@
 
 import numpy as np
 
-from differential import MICROSOFT, conv_inputs, main
+from differential_cases import MICROSOFT, conv_inputs, main
 
 STEP = {"rtol": 0.0, "atol": 1.0}
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
