@@ -235,6 +235,13 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
                            const onnxq_convert_options *options, onnxq_model **out, onnxq_report **report,
                            onnxq_error *err);
 
+// What each layer costs at the model's outputs when it alone is quantized as `options` say, the costliest
+// first, on at most `limit` samples (0: 32). `statistics` may be NULL: then they are collected over `data`.
+// Errors: as onnxq_convert.
+onnxq_status onnxq_sensitivity(onnxq_model *model, const onnxq_statistics *statistics, const onnxq_data *data,
+                               const onnxq_convert_options *options, size_t limit, onnxq_report **out,
+                               onnxq_error *err);
+
 // ---------------------------------------------------------------------------------------------------------------------
 // 8. Verify and run
 

@@ -36,7 +36,7 @@ static oq_status check_type(onnxq_dtype type, const char *what, oq_error *err) {
     return oq_fail(err, ONNXQ_USAGE, "%s must be int8 or uint8, not %s", what, onnxq_dtype_name(type));
 }
 
-static oq_status quant_options(const onnxq_convert_options *o, oq_quant_options *q, oq_error *err) {
+oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options *q, oq_error *err) {
     OQ_TRY(check_type(o->weight_type, "the type of weights", err));
     OQ_TRY(check_type(o->activation_type, "the type of activations", err));
     if (o->weight_bits != 8 || o->activation_bits != 8)
@@ -63,8 +63,7 @@ static oq_status quant_options(const onnxq_convert_options *o, oq_quant_options 
     return ONNXQ_OK;
 }
 
-// Statistics given from a file must be of this very model.
-static oq_status check_statistics(const oq_stats *stats, const oq_prepared *prepared, oq_error *err) {
+oq_status oq_statistics_check(const oq_stats *stats, const oq_prepared *prepared, oq_error *err) {
     char is[33], was[33];
     if (oq_hash_equal(stats->model, prepared->hash)) return ONNXQ_OK;
     return oq_fail(
@@ -140,12 +139,12 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     *out = NULL;
     if (report) *report = NULL;
     if (!statistics && !data) return oq_fail(err, ONNXQ_USAGE, "give calibration samples or statistics");
-    OQ_TRY(quant_options(options, &q, err));
+    OQ_TRY(oq_options_translate(options, &q, err));
     oq_status status;
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
     if (!statistics) OQ_TRY_DONE(oq_prepared_calibrate(session, &prepared, data->set, 0, &q, &own, err));
     const oq_stats *stats = statistics ? statistics->stats : own;
-    OQ_TRY_DONE(check_statistics(stats, &prepared, err));
+    OQ_TRY_DONE(oq_statistics_check(stats, &prepared, err));
     facts.samples = stats->samples;
     facts.synthetic = stats->synthetic;
     // Made-up samples say nothing about mean errors on real ones.

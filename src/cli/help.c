@@ -25,7 +25,7 @@ static const char exit_text[] = "0 done, 1 failure, 2 wrong usage, 3 bad model o
 void help_overview(FILE *to) {
     fprintf(to, "onnxq %s: %s\n\n", onnxq_version(), tagline);
     for (size_t i = 0; commands[i]; i++)
-        fprintf(to, "  onnxq %-10s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(to, "  onnxq %-11s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(to, "\n'onnxq help COMMAND' shows a command's options. Exit status: %s.\n", exit_text);
 }
 

@@ -4,7 +4,7 @@
 
 #include "passes/passes.h"
 #include "quant/quant.h"
-#include "tune/tune.h"
+#include "tune/sensitivity.h"
 #include "verify/verify.h"
 
 // Both texts are blocks of the mem given to the function that made them; the caller frees them.
@@ -52,6 +52,10 @@ typedef struct oq_tensor_facts {
 // At most `limit` elements and parameters are listed; 0 = all.
 oq_status oq_report_tensor(oq_mem *mem, const oq_tensor_facts *facts, size_t limit, oq_report *out,
                            oq_error *err);
+
+// Layers of `graph` by what they cost, the costliest first.
+oq_status oq_report_sensitivity(oq_mem *mem, const oq_graph *graph, const oq_sensitivity *found,
+                                oq_report *out, oq_error *err);
 
 // The operator table: Markdown as text.
 oq_status oq_report_operators(oq_mem *mem, oq_report *out, oq_error *err);

@@ -11,6 +11,7 @@ static json_t *output_json(const oq_output_difference *o) {
     json_object_set_new(out, "cosine", oq_json_real(o->cosine_mean));
     json_object_set_new(out, "cosine_least", oq_json_real(o->cosine_least));
     json_object_set_new(out, "largest_error", oq_json_real(o->all.largest));
+    if (!isnan(o->divergence)) json_object_set_new(out, "divergence_nats", oq_json_real(o->divergence));
     if (o->classifies) {
         json_object_set_new(out, "rows", json_integer((json_int_t)o->rows));
         json_object_set_new(out, "same_top", json_integer((json_int_t)o->same));
@@ -54,6 +55,8 @@ static void print_output(const json_t *o, oq_text *into) {
         oq_text_printf(into, "output '%s': SQNR %.2f dB, cosine %.5f (least %.5f), largest error %.4g",
                        oq_json_text(o, "output"), oq_json_number(o, "sqnr_db"), oq_json_number(o, "cosine"),
                        oq_json_number(o, "cosine_least"), oq_json_number(o, "largest_error"));
+    if (json_object_get(o, "divergence_nats"))
+        oq_text_printf(into, ", divergence %.3g nats", oq_json_number(o, "divergence_nats"));
     if (json_object_get(o, "rows"))
         oq_text_printf(into, ", same top class in %zu of %zu rows (differs in %.1f..%.1f %%, 95 %% interval)",
                        oq_json_count(o, "same_top"), oq_json_count(o, "rows"),

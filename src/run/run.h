@@ -47,4 +47,11 @@ typedef struct oq_observer {
 oq_status oq_worker_run(oq_worker *worker, const oq_value *inputs, oq_value *outputs,
                         const oq_observer *observer, oq_pool *pool, oq_error *err);
 
+// Runs only what depends on some values: `values[k]` stands for value changed[k] ([count] ids of the main
+// graph, computed by different nodes or graph inputs), and all that does not depend on them comes from `kept`
+// ([value_count] of the main graph): what an observer of an earlier run saw, which must be every value that a
+// node reads or that is an output. Outputs receive references.
+oq_status oq_worker_rerun(oq_worker *worker, const oq_value_id *changed, const oq_value *values, size_t count,
+                          const oq_value *kept, oq_value *outputs, oq_error *err);
+
 #endif

@@ -3,6 +3,8 @@
 #include "run/given.h"
 #include "run/program.h"
 
+#include <string.h>
+
 // The values of one plan while it runs. A plan is inside itself never, so one frame each is enough.
 typedef struct frame {
     oq_value *slots;     // [slot_count]
@@ -241,6 +243,90 @@ oq_status oq_worker_run(oq_worker *worker, const oq_value *inputs, oq_value *out
     worker->pool = pool;
     if (observer) OQ_TRY(show_inputs(worker, err));
     return oq_worker_run_plan(worker, plan, worker->given, plan->input_count, NULL, outputs, err);
+}
+
+// --- a run of what depends on some values ---
+
+// Which slots hold something else than in the earlier run.
+typedef struct rerun {
+    oq_worker *worker;
+    const oq_plan *plan;
+    frame *f;
+    const oq_value *kept; // by value id
+    bool *given, *other;  // [slot_count] given by the caller; given, or computed from such
+} rerun;
+
+// The slot of a value of the main graph, or OQ_NONE when the program does not have it.
+static oq_place slot_of(const oq_plan *plan, oq_value_id id) {
+    for (size_t i = 0; i < plan->input_count; i++)
+        if (plan->input_ids[i] == id) return plan->inputs[i];
+    for (size_t s = 0; s < plan->step_count; s++)
+        for (size_t k = 0; k < plan->steps[s].output_count; k++)
+            if (plan->steps[s].node->outputs[k] == id) return plan->steps[s].outputs[k];
+    return OQ_NONE;
+}
+
+// Values inside a group are nobody's to keep: they are computed again.
+static bool must_run(const rerun *r, const oq_step *step) {
+    bool reads = false;
+    for (size_t k = 0; k < step->output_count; k++) {
+        if (step->outputs[k] >= 0 && r->given[step->outputs[k]]) return false;
+        reads |= (size_t)(step->node->outputs[k] + 1) > r->plan->graph->value_count;
+    }
+    for (size_t i = 0; i < step->input_count + step->capture_count; i++)
+        reads |= step->inputs[i] >= 0 && r->other[step->inputs[i]];
+    return reads;
+}
+
+static oq_status rerun_step(const rerun *r, const oq_step *step, oq_error *err) {
+    const oq_node *node = step->node;
+    for (size_t i = 0; i < step->input_count + step->capture_count; i++) {
+        const oq_place slot = step->inputs[i];
+        if (slot < 0 || r->other[slot] || r->f->slots[slot].kind != OQ_VALUE_NONE) continue;
+        const oq_value_id id =
+            i < step->input_count ? node->inputs[i] : node->captures[i - step->input_count];
+        r->f->slots[slot] = oq_value_retain(&r->kept[id]);
+    }
+    OQ_TRY(run_step(r->worker, r->plan, step, r->f, err));
+    for (size_t k = 0; k < step->output_count; k++)
+        if (step->outputs[k] >= 0) r->other[step->outputs[k]] = true;
+    return ONNXQ_OK;
+}
+
+static oq_status rerun_all(const rerun *r, oq_value *outputs, oq_error *err) {
+    const oq_plan *plan = r->plan;
+    for (size_t s = 0; s < plan->step_count; s++)
+        if (must_run(r, &plan->steps[s])) OQ_TRY(rerun_step(r, &plan->steps[s], err));
+    for (size_t k = 0; k < plan->output_count; k++) {
+        const oq_place slot = plan->outputs[k];
+        if (slot >= 0 && !r->other[slot] && r->f->slots[slot].kind == OQ_VALUE_NONE)
+            r->f->slots[slot] = oq_value_retain(&r->kept[plan->output_ids[k]]);
+    }
+    return take_outputs(r->worker, plan, r->f, outputs, err);
+}
+
+oq_status oq_worker_rerun(oq_worker *worker, const oq_value_id *changed, const oq_value *values, size_t count,
+                          const oq_value *kept, oq_value *outputs, oq_error *err) {
+    const oq_plan *plan = worker->program->plans[0];
+    const oq_scratch_mark mark = oq_scratch_here(&worker->scratch);
+    rerun r = {.worker = worker, .plan = plan, .kept = kept};
+    worker->observer = NULL;
+    worker->pool = NULL;
+    OQ_TRY(frame_of(worker, plan, &r.f, err));
+    r.given = oq_scratch_take(&worker->scratch, 2 * (plan->slot_count + 1) * sizeof *r.given, err);
+    if (!r.given) return ONNXQ_NO_MEMORY;
+    r.other = r.given + plan->slot_count + 1;
+    memset(r.given, 0, 2 * (plan->slot_count + 1) * sizeof *r.given);
+    for (size_t i = 0; i < count; i++) {
+        const oq_place slot = slot_of(plan, changed[i]);
+        if (slot < 0) continue; // nobody reads it
+        r.f->slots[slot] = oq_value_retain(&values[i]);
+        r.given[slot] = r.other[slot] = true;
+    }
+    const oq_status status = rerun_all(&r, outputs, err);
+    for (size_t i = 0; i < plan->slot_count; i++) oq_value_release(&r.f->slots[i]);
+    oq_scratch_back(&worker->scratch, mark);
+    return status;
 }
 
 oq_status oq_step_prepare(oq_worker *worker, oq_step *step, oq_error *err) {

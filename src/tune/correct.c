@@ -3,13 +3,14 @@
 #include "kernels/rows.h"
 #include "passes/passes.h"
 #include "tune/lockstep.h"
+#include "tune/samples.h"
 #include "tune/tune.h"
 #include "verify/verify.h"
 
 #include <math.h>
 
 // Samples that a layer is fitted on, what both streams of all of them may keep, and samples that judge.
-enum { MOST_SAMPLES = 24, MOST_JUDGES = 16, EVERY = 4 };
+enum { MOST_SAMPLES = 24, MOST_JUDGES = 16 };
 #define MOST_BYTES ((size_t)128 << 20)
 #define BEST_SQNR  200.0 // dB of equal outputs, so that means stay finite
 
@@ -202,22 +203,11 @@ static oq_status walk(oq_lockstep *l, const oq_progress *progress, oq_correction
     return ONNXQ_OK;
 }
 
-// Up to MOST_SAMPLES runs spread over the data, without those that judge.
-static size_t choose(const oq_dataset *data, bool hold_out, size_t *indices) {
-    const size_t count = oq_dataset_count(data), held = hold_out ? count / EVERY : 0, free = count - held;
-    const size_t take = free < MOST_SAMPLES ? free : MOST_SAMPLES;
-    for (size_t i = 0; i < take; i++) {
-        const size_t at = i * free / take; // among the free ones
-        indices[i] = hold_out ? at + at / (EVERY - 1) : at;
-    }
-    return take;
-}
-
-static oq_status fit(oq_plan *plan, oq_graph *graph, const oq_dataset *data, bool hold_out,
+static oq_status fit(oq_plan *plan, oq_graph *graph, const oq_dataset *data,
                      const oq_correct_options *options, oq_correction *out, oq_error *err) {
     size_t indices[MOST_SAMPLES];
     oq_lockstep l;
-    const size_t count = choose(data, hold_out, indices);
+    const size_t count = oq_samples_choose(data, MOST_SAMPLES, indices);
     oq_status status = oq_lockstep_begin(&l, plan, graph, options->pool, data, indices, count, err);
     if (status == ONNXQ_OK) status = walk(&l, options->progress, out, err);
     oq_lockstep_end(&l);
@@ -239,8 +229,8 @@ static double mean_sqnr(const oq_verify_result *result) {
 static oq_status judge(oq_plan *plan, oq_model *model, const oq_dataset *data, bool hold_out,
                        const oq_correct_options *options, double *sqnr, size_t *samples, oq_error *err) {
     const oq_verify_options verify = {.limit = MOST_JUDGES,
-                                      .first = hold_out ? EVERY - 1 : 0,
-                                      .stride = hold_out ? EVERY : 1,
+                                      .first = hold_out ? OQ_HOLD_OUT_EVERY - 1 : 0,
+                                      .stride = hold_out ? OQ_HOLD_OUT_EVERY : 1,
                                       .pool = options->pool};
     oq_model *clone = NULL;
     oq_verify_result result = {0};
@@ -259,11 +249,11 @@ done:
 
 oq_status oq_correct_plan(oq_plan *plan, oq_model *model, const oq_dataset *data,
                           const oq_correct_options *options, oq_correction *out, oq_error *err) {
-    const bool hold_out = oq_dataset_count(data) >= EVERY;
+    const bool hold_out = oq_samples_hold_out(data);
     *out = (oq_correction){0};
     if (oq_dataset_count(data) == 0) return ONNXQ_OK;
     OQ_TRY(judge(plan, model, data, hold_out, options, &out->before, &out->judged, err));
-    OQ_TRY(fit(plan, model->graph, data, hold_out, options, out, err));
+    OQ_TRY(fit(plan, model->graph, data, options, out, err));
     out->after = out->before;
     if (!out->layers) return ONNXQ_OK;
     OQ_TRY(judge(plan, model, data, hold_out, options, &out->after, &out->judged, err));

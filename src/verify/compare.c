@@ -1,5 +1,6 @@
 // Comparison of one tensor of both models on one sample, in double over blocks.
 #include "verify/compare.h"
+#include "base/math.h"
 
 #include <math.h>
 #include <string.h>
@@ -113,6 +114,39 @@ static int64_t top(const oq_tensor *tensor, size_t at, size_t n) {
     return best;
 }
 
+// Whether `n` elements from `at` are a distribution, as far as float16 can tell.
+static bool is_distribution(const oq_tensor *y, size_t at, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double p = oq_tensor_get_f64(y, (int64_t)(at + i));
+        if (!(p >= 0)) return false;
+        sum += p;
+    }
+    return fabs(sum - 1) < 1e-3;
+}
+
+// Kullback-Leibler divergence of one row in nats. The second row is brought to a sum of 1, and what it holds
+// for impossible counts as 2^-24, so that the divergence stays finite.
+static double row_divergence(const oq_tensor *y, const oq_tensor *z, size_t at, size_t n) {
+    const double least = 0x1p-24;
+    double total = 0, sum = 0;
+    for (size_t i = 0; i < n; i++) total += fmax(oq_tensor_get_f64(z, (int64_t)(at + i)), least);
+    for (size_t i = 0; i < n; i++) {
+        const double p = oq_tensor_get_f64(y, (int64_t)(at + i)),
+                     q = fmax(oq_tensor_get_f64(z, (int64_t)(at + i)), least) / total;
+        if (p > 0) sum += p * (double)oq_logf((float)(p / q));
+    }
+    return fmax(sum, 0);
+}
+
+static void compare_distributions(const oq_tensor *y, const oq_tensor *z, size_t n, oq_output_sample *out) {
+    out->probabilities = out->rows > 0;
+    for (size_t row = 0; row < out->rows && out->probabilities; row++)
+        out->probabilities = is_distribution(y, row * n, n);
+    for (size_t row = 0; row < out->rows && out->probabilities; row++)
+        out->divergence += row_divergence(y, z, row * n, n);
+}
+
 oq_status oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
                             const int64_t *labels, const char *name, oq_output_sample *out, oq_error *err) {
     OQ_TRY(check_shapes(y, z, name, err));
@@ -132,6 +166,7 @@ oq_status oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real,
         out->right_reference += out->judged && first == labels[row];
         out->right_model += out->judged && second == labels[row];
     }
+    compare_distributions(y, z, classes, out);
     return ONNXQ_OK;
 }
 

@@ -11,6 +11,8 @@ typedef struct oq_output_sample {
     uint64_t rows, same;
     uint64_t judged, right_reference, right_model; // rows with a label, and those whose top element it is
     bool classifies;
+    bool probabilities; // every row of the reference is a distribution over the last axis
+    double divergence;  // then the sum over the rows of KL(reference || model) in nats
 } oq_output_sample;
 
 void oq_difference_add(oq_difference *into, const oq_difference *more);

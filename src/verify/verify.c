@@ -167,7 +167,8 @@ static void wilson(uint64_t hits, uint64_t trials, double *low, double *high) {
 
 static void combine_output(const session *s, size_t i, oq_output_difference *out) {
     uint64_t right_reference = 0, right_model = 0, judged = 0;
-    double cosines = 0;
+    double cosines = 0, divergence = 0;
+    bool probabilities = s->samples > 0;
     out->name = s->names[i];
     out->cosine_least = 1;
     out->classifies = s->samples > 0;
@@ -180,11 +181,14 @@ static void combine_output(const session *s, size_t i, oq_output_difference *out
         out->rows += r->rows;
         out->same += r->same;
         judged += r->judged;
+        probabilities &= r->probabilities;
+        divergence += r->divergence;
         right_reference += r->right_reference;
         right_model += r->right_model;
     }
     out->cosine_mean = s->samples ? cosines / (double)s->samples : 1;
     wilson(out->rows - out->same, out->rows, &out->disagreement_low, &out->disagreement_high);
+    out->divergence = probabilities ? divergence / (double)out->rows : (double)NAN;
     const bool all_judged = judged && judged == out->rows;
     out->accuracy_reference = all_judged ? (double)right_reference / (double)judged : (double)NAN;
     out->accuracy_model = all_judged ? (double)right_model / (double)judged : (double)NAN;

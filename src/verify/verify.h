@@ -23,6 +23,8 @@ typedef struct oq_output_difference {
     bool classifies;
     uint64_t rows, same;
     double disagreement_low, disagreement_high; // Wilson interval at 95 % of the share of rows that differ
+    // Outputs whose rows are probabilities: mean over the rows of KL(reference || model) in nats; else NaN.
+    double divergence;
     // With labels, for the first output that gives one row a sample; else NaN.
     double accuracy_reference, accuracy_model;
 } oq_output_difference;
