@@ -23,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def tools(onnxq):
-    ours = lambda form: lambda m, out, source: [onnxq, "convert", m, out, "--bits", "8", "--per-channel", "--data", source,
+    ours = lambda form: lambda m, out, source: [onnxq, "convert", "--no-cache", m, out, "--bits", "8", "--per-channel", "--data", source,
                                                  "--format", form, "-q"]
     peer = lambda form, kind: lambda m, out, source: [sys.executable, os.path.join(HERE, "peer.py"), m, out, source, form, kind]
     return {"onnxq qoperator": ours("qoperator"), "onnxq qdq": ours("qdq"),

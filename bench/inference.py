@@ -38,7 +38,7 @@ def main():
         for folder in common.model_folders(a.models):
             model, quantized = common.model_of(folder, scratch), os.path.join(scratch, "quantized.onnx")
             source = common.data_source(folder, "calib")
-            subprocess.run([os.path.join(a.build, "onnxq"), "convert", model, quantized, "--data", source, "-q"], check=True)
+            subprocess.run([os.path.join(a.build, "onnxq"), "convert", "--no-cache", model, quantized, "--data", source, "-q"], check=True)
             for form, path in (("float", model), ("8 bit", quantized)):
                 wanted = {i.name for i in common.session(path).get_inputs()}
                 inputs = [{k: v for k, v in x.items() if k in wanted} for x in common.samples(folder, "calib")]

@@ -113,7 +113,11 @@ typedef struct onnxq_session onnxq_session;
 typedef struct onnxq_session_options {
     size_t threads;       // 0 = as many as this process may use; results do not depend on it
     size_t memory_budget; // bytes that the library may hold at a time; 0 = no limit
-    void *self;           // handed to the functions below
+    // Folder in which statistics of activations are kept, so that the next conversion of the same model over
+    // the same data need not run it; made when it is not there, the oldest are removed beyond 256 MiB. A
+    // cache that cannot be read or written is a note, never an error. NULL: none.
+    const char *cache;
+    void *self; // handed to the functions below
     // Long work tells how far it is; called from one thread at a time; may be NULL.
     void (*progress)(void *self, const char *stage, size_t done, size_t total);
     // A sentence that the user must see although nothing failed (made-up calibration data, ...); may be NULL.

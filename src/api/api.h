@@ -10,6 +10,7 @@
 struct onnxq_session {
     oq_mem mem;
     oq_pool *pool; // NULL: one thread
+    char *cache;   // folder of cached statistics, or NULL
     oq_progress progress;
 };
 
@@ -37,11 +38,14 @@ typedef struct oq_prepared {
 
 oq_status oq_prepared_make(const onnxq_model *model, oq_prepared *out, oq_error *err);
 void oq_prepared_release(oq_prepared *prepared);
-// Statistics of the prepared graph over the data: of what a plan with the options `purpose` may ask for, or
-// (NULL) of every float value.
+// Statistics of every float value of the prepared graph over the data.
 oq_status oq_prepared_calibrate(const onnxq_session *session, const oq_prepared *prepared,
-                                const oq_dataset *data, size_t limit, const oq_quant_options *purpose,
-                                oq_stats **out, oq_error *err);
+                                const oq_dataset *data, size_t limit, oq_stats **out, oq_error *err);
+// Statistics of what a plan with these options may ask for: from the session's cache (`cached`, may be NULL),
+// or collected and put there.
+oq_status oq_prepared_statistics(const onnxq_session *session, const oq_prepared *prepared,
+                                 const oq_dataset *data, const oq_quant_options *options, oq_stats **out,
+                                 bool *cached, oq_error *err);
 
 oq_range_method oq_api_method(onnxq_method method);
 

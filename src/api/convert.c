@@ -142,7 +142,8 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     OQ_TRY(oq_options_translate(options, &q, err));
     oq_status status;
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
-    if (!statistics) OQ_TRY_DONE(oq_prepared_calibrate(session, &prepared, data->set, 0, &q, &own, err));
+    if (!statistics)
+        OQ_TRY_DONE(oq_prepared_statistics(session, &prepared, data->set, &q, &own, &facts.cached, err));
     const oq_stats *stats = statistics ? statistics->stats : own;
     OQ_TRY_DONE(oq_statistics_check(stats, &prepared, err));
     facts.samples = stats->samples;

@@ -53,31 +53,6 @@ void onnxq_data_free(onnxq_data *data) {
     oq_mem_free(&data->session->mem, data);
 }
 
-oq_status oq_prepared_calibrate(const onnxq_session *session, const oq_prepared *prepared,
-                                const oq_dataset *data, size_t limit, const oq_quant_options *purpose,
-                                oq_stats **out, oq_error *err) {
-    oq_graph *graph = prepared->model->graph;
-    oq_mem *mem = graph->model->mem;
-    int *axis = oq_mem_calloc(mem, graph->value_count + 1, sizeof *axis, err);
-    bool *observed = oq_mem_calloc(mem, graph->value_count + 1, sizeof *observed, err);
-    oq_status status = axis && observed ? ONNXQ_OK : ONNXQ_NO_MEMORY;
-    if (status == ONNXQ_OK && purpose) status = oq_quant_observe(graph, purpose, observed, err);
-    if (status == ONNXQ_OK) {
-        oq_smooth_axes(graph, axis);
-        const oq_calibrate_options options = {.observed = purpose ? observed : NULL,
-                                              .axis = axis,
-                                              .limit = limit,
-                                              .progress = &session->progress,
-                                              .pool = session->pool};
-        status = oq_calibrate(graph, data, &options, out, err);
-    }
-    oq_mem_free(mem, observed);
-    oq_mem_free(mem, axis);
-    OQ_TRY(status);
-    (*out)->model = prepared->hash;
-    return ONNXQ_OK;
-}
-
 static oq_status wrap_statistics(onnxq_session *session, oq_stats *stats, onnxq_statistics **out,
                                  oq_error *err) {
     onnxq_statistics *statistics = oq_mem_calloc(&session->mem, 1, sizeof *statistics, err);
@@ -97,7 +72,7 @@ onnxq_status onnxq_calibrate(onnxq_model *model, const onnxq_data *data, size_t 
     oq_stats *stats = NULL;
     *out = NULL;
     OQ_TRY(oq_prepared_make(model, &prepared, err));
-    oq_status status = oq_prepared_calibrate(session, &prepared, data->set, limit, NULL, &stats, err);
+    oq_status status = oq_prepared_calibrate(session, &prepared, data->set, limit, &stats, err);
     if (status == ONNXQ_OK) status = oq_dataset_hash(data->set, &stats->data, err);
     oq_prepared_release(&prepared);
     if (status == ONNXQ_OK) return wrap_statistics(session, stats, out, err);

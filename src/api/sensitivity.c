@@ -32,7 +32,7 @@ onnxq_status onnxq_sensitivity(onnxq_model *model, const onnxq_statistics *stati
     *out = NULL;
     OQ_TRY(oq_options_translate(options, &q, err));
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
-    if (!statistics) OQ_TRY_DONE(oq_prepared_calibrate(session, &prepared, data->set, 0, &q, &own, err));
+    if (!statistics) OQ_TRY_DONE(oq_prepared_statistics(session, &prepared, data->set, &q, &own, NULL, err));
     const oq_stats *stats = statistics ? statistics->stats : own;
     OQ_TRY_DONE(oq_statistics_check(stats, &prepared, err));
     OQ_TRY_DONE(measure(session, &prepared, stats, data->set, &q, limit, out, err));

@@ -3,6 +3,14 @@
 #include "base/text.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+static oq_status copy_text(oq_mem *mem, const char *text, char **out, oq_error *err) {
+    *out = oq_mem_alloc(mem, strlen(text) + 1, err);
+    if (!*out) return ONNXQ_NO_MEMORY;
+    strcpy(*out, text);
+    return ONNXQ_OK;
+}
 
 // The one allocation that cannot be accounted: the account itself.
 onnxq_status onnxq_session_new(const onnxq_session_options *options, onnxq_session **out, onnxq_error *err) {
@@ -13,9 +21,10 @@ onnxq_status onnxq_session_new(const onnxq_session_options *options, onnxq_sessi
     if (!session) return oq_fail(err, ONNXQ_NO_MEMORY, "out of memory for a session");
     session->mem.budget = o->memory_budget;
     session->progress = (oq_progress){.self = o->self, .step = o->progress, .note = o->note};
-    const oq_status status = oq_pool_new(&session->mem, o->threads, &session->pool, err);
+    oq_status status = oq_pool_new(&session->mem, o->threads, &session->pool, err);
+    if (status == ONNXQ_OK && o->cache) status = copy_text(&session->mem, o->cache, &session->cache, err);
     if (status != ONNXQ_OK) {
-        free(session);
+        onnxq_session_free(session);
         return status;
     }
     *out = session;
@@ -24,6 +33,7 @@ onnxq_status onnxq_session_new(const onnxq_session_options *options, onnxq_sessi
 
 void onnxq_session_free(onnxq_session *session) {
     if (!session) return;
+    oq_mem_free(&session->mem, session->cache);
     oq_pool_free(session->pool);
     free(session);
 }

@@ -38,7 +38,7 @@ typedef struct option {
 // What every subcommand has; the first member of each struct of values.
 typedef struct common_values {
     size_t threads;
-    int quiet, verbose, json, help;
+    int quiet, verbose, json, help, no_cache;
     size_t memory; // MiB; 0 = no limit
 } common_values;
 
@@ -50,6 +50,21 @@ typedef struct command {
     void (*defaults)(void *values); // after zeroing; may be NULL
     onnxq_status (*run)(void *values, char **positional, size_t count, onnxq_error *err);
 } command;
+
+// Entries of the tables of commands that calibrate; `member` is the struct's common values.
+#define CACHE_OPTIONS(type, member)                                                                          \
+    {"cache",                                                                                                \
+     0,                                                                                                      \
+     OPTION_UNFLAG,                                                                                          \
+     NULL,                                                                                                   \
+     "keep statistics in $XDG_CACHE_HOME/onnxq (~/.cache/onnxq) and take them from there (the default)",     \
+     offsetof(type, member.no_cache),                                                                        \
+     0,                                                                                                      \
+     0},                                                                                                     \
+    {                                                                                                        \
+        "no-cache", 0, OPTION_FLAG, NULL, "run the samples, and keep nothing",                               \
+            offsetof(type, member.no_cache), 0, 0                                                            \
+    }
 
 extern const command *const commands[]; // ended by NULL
 extern const option common_options[];

@@ -59,6 +59,7 @@ static const option options[] = {
      "compare at the end on at most N samples (default: 32; 0: not at all)", AT(verify_samples), 0, 1e9},
     {"external-data", 0, OPTION_FLAG, NULL, "weights into a data file beside the model", AT(external_data), 0,
      0},
+    CACHE_OPTIONS(convert_values, common),
     {"strict", 0, OPTION_FLAG, NULL, "fail rather than calibrate on made-up samples", AT(strict), 0, 0},
     {0}};
 

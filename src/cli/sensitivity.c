@@ -20,6 +20,7 @@ static const option options[] = {
     {"per-tensor", 0, OPTION_FLAG, NULL, "one weight scale per tensor", AT(per_tensor), 0, 0},
     {"format", 0, OPTION_CHOICE, "qoperator|qdq", "as for convert", AT(format), 0, 0},
     {"method", 0, OPTION_CHOICE, "auto|minmax|percentile|entropy|mse", "as for convert", AT(method), 0, 0},
+    CACHE_OPTIONS(sensitivity_values, common),
     {"strict", 0, OPTION_FLAG, NULL, "fail rather than measure on made-up samples", AT(strict), 0, 0},
     {0}};
 

@@ -52,10 +52,25 @@ static void note(void *self, const char *sentence) {
     fprintf(stderr, "onnxq: note: %s\n", sentence);
 }
 
+// The user's cache folder as the XDG Base Directory Specification has it (paths that are not absolute do not
+// count), or NULL.
+static const char *cache_folder(char *buffer, size_t size) {
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int length = -1;
+    if (cache && *cache == '/')
+        length = snprintf(buffer, size, "%s/onnxq", cache);
+    else if (home && *home == '/')
+        length = snprintf(buffer, size, "%s/.cache/onnxq", home);
+    return length > 0 && (size_t)length < size ? buffer : NULL;
+}
+
 onnxq_status terminal_session(const common_values *common, onnxq_session **out, onnxq_error *err) {
     terminal.quiet = common->quiet;
     terminal.shows_progress = !common->quiet && isatty(STDERR_FILENO);
-    const onnxq_session_options options = {.threads = common->threads,
+    char folder[4096];
+    const onnxq_session_options options = {.cache =
+                                               common->no_cache ? NULL : cache_folder(folder, sizeof folder),
+                                           .threads = common->threads,
                                            .memory_budget = common->memory << 20,
                                            .progress = progress,
                                            .note = note};

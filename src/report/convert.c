@@ -60,8 +60,9 @@ static void print(const json_t *root, oq_text *into) {
     oq_print_plan(json_object_get(root, "plan"), into);
     oq_text_printf(into, "weights: %s -> %s (%.2fx)\n", oq_format_bytes(before, sizeof before, (uint64_t)was),
                    oq_format_bytes(after, sizeof after, (uint64_t)is), was > 0 ? is / was : 1.);
-    oq_text_printf(into, "calibrated on %zu%s samples\n", oq_json_count(root, "samples"),
-                   json_is_true(json_object_get(root, "synthetic")) ? " MADE-UP" : "");
+    oq_text_printf(into, "calibrated on %zu%s samples%s\n", oq_json_count(root, "samples"),
+                   json_is_true(json_object_get(root, "synthetic")) ? " MADE-UP" : "",
+                   json_is_true(json_object_get(root, "cached")) ? ", statistics from the cache" : "");
     print_correction(json_object_get(root, "bias_correction"), into);
     if (json_is_object(json_object_get(root, "verify")))
         oq_print_verify(json_object_get(root, "verify"), into);
@@ -77,6 +78,7 @@ oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq
     json_object_set_new(root, "format", json_string(facts->format));
     json_object_set_new(root, "samples", json_integer((json_int_t)facts->samples));
     json_object_set_new(root, "synthetic", json_boolean(facts->synthetic));
+    json_object_set_new(root, "cached", json_boolean(facts->cached));
     json_object_set_new(root, "operators_after", oq_json_operators(quantized->graph));
     json_object_set_new(root, "weight_bytes_after",
                         json_integer((json_int_t)oq_report_constant_bytes(quantized)));

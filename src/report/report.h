@@ -25,7 +25,7 @@ typedef struct oq_convert_facts {
     void *before; // kept by report/: JSON of the graph and the plan before emission
     const char *format;
     size_t samples;
-    bool synthetic;
+    bool synthetic, cached; // statistics of made-up samples, from the cache
     double seconds;
     size_t peak_memory; // bytes
     bool correction_tried;

@@ -35,7 +35,7 @@ def main():
     images, labels = np.load(data)["image"], np.load(os.path.join(folder, "labels.npy"))
     with tempfile.TemporaryDirectory() as scratch:
         quantized = os.path.join(scratch, "quantized.onnx")
-        subprocess.run([ONNXQ, "convert", model, quantized, "--bits", "8", "--per-channel", "--format", form, "--data",
+        subprocess.run([ONNXQ, "convert", "--no-cache", model, quantized, "--bits", "8", "--per-channel", "--format", form, "--data",
                         os.path.join(folder, "calib.npz"), "-q"], check=True)
         onnx.checker.check_model(onnx.load(quantized), full_check=True)
         domains = {o.domain for o in onnx.load(quantized).opset_import}
