@@ -6,9 +6,10 @@
 #include <string.h>
 
 static oq_status copy_text(oq_mem *mem, const char *text, char **out, oq_error *err) {
-    *out = oq_mem_alloc(mem, strlen(text) + 1, err);
+    const size_t size = strlen(text) + 1;
+    *out = oq_mem_alloc(mem, size, err);
     if (!*out) return ONNXQ_NO_MEMORY;
-    strcpy(*out, text);
+    memcpy(*out, text, size);
     return ONNXQ_OK;
 }
 

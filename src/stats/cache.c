@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,9 +26,8 @@ oq_status oq_cache_key_name(oq_cache_key *key, oq_mem *mem, const bool *observed
 }
 
 static char *path_of(oq_mem *mem, const char *folder, const oq_cache_key *key, oq_error *err) {
-    char name[33 + sizeof SUFFIX];
-    oq_hash_format(key->name, name);
-    strcat(name, SUFFIX);
+    char hash[33], name[sizeof hash + sizeof SUFFIX];
+    snprintf(name, sizeof name, "%s" SUFFIX, oq_hash_format(key->name, hash));
     return oq_path_join(mem, folder, name, err);
 }
 

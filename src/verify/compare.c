@@ -159,12 +159,14 @@ oq_status oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real,
     out->classifies = oq_dtype_info(y->dtype)->is_float && classes >= 2;
     if (!out->classifies) return ONNXQ_OK;
     out->rows = count / classes;
-    if (labels && out->rows == real) out->judged = real;
+    const bool judged = labels && out->rows == real;
+    if (judged) out->judged = real;
     for (size_t row = 0; row < out->rows; row++) {
         const int64_t first = top(y, row * classes, classes), second = top(z, row * classes, classes);
         out->same += first == second;
-        out->right_reference += out->judged && first == labels[row];
-        out->right_model += out->judged && second == labels[row];
+        if (!judged) continue;
+        out->right_reference += first == labels[row];
+        out->right_model += second == labels[row];
     }
     compare_distributions(y, z, classes, out);
     return ONNXQ_OK;
