@@ -213,6 +213,15 @@ typedef enum onnxq_method {
     ONNXQ_METHOD_MSE
 } onnxq_method;
 
+// What a budget is asked in: the least of an output, on samples held out of calibration's corrections.
+typedef enum onnxq_metric {
+    ONNXQ_METRIC_NONE,
+    ONNXQ_METRIC_SQNR,      // dB against the float model
+    ONNXQ_METRIC_COSINE,    // mean cosine with the float model's output
+    ONNXQ_METRIC_AGREEMENT, // share of rows with the float model's top class
+    ONNXQ_METRIC_ACCURACY   // points of accuracy lost against the float model, with labels
+} onnxq_metric;
+
 typedef struct onnxq_convert_options {
     onnxq_format format;
     int weight_bits, activation_bits;
@@ -229,12 +238,17 @@ typedef struct onnxq_convert_options {
     size_t op_type_count;
     size_t verify_samples; // the closing comparison runs on at most so many; 0 = none
     int no_correction;     // leave biases as they are, also where changing them makes up for errors
+    // Layers that cost most stay float until the metric reaches `budget` (accuracy: loses no more).
+    onnxq_metric metric;
+    double budget;
+    const char *labels; // .npy of integers, one a sample of `data`; for ONNXQ_METRIC_ACCURACY
 } onnxq_convert_options;
 
 onnxq_convert_options onnxq_convert_defaults(void);
 // Makes the quantized model. `statistics` may be NULL: then they are collected over `data`. `data` may be
 // NULL when there are statistics: then nothing is compared at the end. `report` may be NULL. Errors: USAGE,
-// BAD_MODEL, BAD_DATA, UNSUPPORTED.
+// BAD_MODEL, BAD_DATA, UNSUPPORTED; ACCURACY when the budget cannot be kept with a single layer quantized:
+// then `out` and `report` are the best that was found.
 onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistics, const onnxq_data *data,
                            const onnxq_convert_options *options, onnxq_model **out, onnxq_report **report,
                            onnxq_error *err);

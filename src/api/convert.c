@@ -78,20 +78,41 @@ static double seconds_now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-// Quantizes the prepared model in place, corrected on `data` unless that is NULL; its facts before emission
-// go into `facts`.
+// Corrected on `data` when `corrects`, and with layers left float where the budget in `facts` wants it.
+static oq_status make_plan(const onnxq_session *session, oq_quantization *q, const oq_dataset *data,
+                           bool corrects, const onnxq_convert_options *options, oq_plan **plan,
+                           oq_convert_facts *facts, oq_error *err) {
+    const oq_correct_options correct = {.progress = &session->progress, .pool = session->pool};
+    oq_budget_options budget = {.metric = facts->metric,
+                                .value = facts->asked,
+                                .corrects = corrects,
+                                .progress = &session->progress,
+                                .pool = session->pool};
+    if (facts->metric == OQ_METRIC_NONE)
+        return oq_quantization_plan(q, corrects ? data : NULL, &correct, plan, &facts->correction, err);
+    int64_t *labels = NULL;
+    oq_status status = ONNXQ_OK;
+    if (options->labels)
+        status = oq_labels_load(q->model->mem, options->labels, &labels, &budget.label_count, err);
+    budget.labels = labels;
+    if (status == ONNXQ_OK)
+        status = oq_budget_meet(q, data, &budget, plan, &facts->correction, &facts->budget, err);
+    oq_mem_free(q->model->mem, labels);
+    return status;
+}
+
+// Quantizes the prepared model in place; its facts before emission go into `facts`.
 static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const oq_stats *stats,
-                          const oq_dataset *data, const oq_quant_options *quant, oq_convert_facts *facts,
-                          oq_error *err) {
-    const onnxq_session *session = model->session;
-    const oq_correct_options options = {.progress = &session->progress, .pool = session->pool};
+                          const oq_dataset *data, const onnxq_convert_options *options,
+                          const oq_quant_options *quant, oq_convert_facts *facts, oq_error *err) {
     oq_quantization q;
     oq_plan *plan = NULL;
     oq_graph *graph = prepared->model->graph;
     oq_status status;
-    facts->correction_tried = data != NULL;
+    // Made-up samples say nothing about mean errors on real ones.
+    facts->correction_tried = data && !options->no_correction && !oq_dataset_is_synthetic(data);
     OQ_TRY_DONE(oq_quantization_begin(&q, prepared->model, stats, quant, err));
-    OQ_TRY_DONE(oq_quantization_plan(&q, data, &options, &plan, &facts->correction, err));
+    OQ_TRY_DONE(make_plan(model->session, &q, data, facts->correction_tried, options, &plan, facts, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
     OQ_TRY_DONE(oq_quantization_emit(&q, plan, graph, err));
 done:
@@ -126,6 +147,32 @@ static oq_status make_report(onnxq_session *session, const oq_prepared *quantize
     return oq_report_wrap(session, report, out, err);
 }
 
+static const oq_metric metrics[] = {[ONNXQ_METRIC_NONE] = OQ_METRIC_NONE,
+                                    [ONNXQ_METRIC_SQNR] = OQ_METRIC_SQNR,
+                                    [ONNXQ_METRIC_COSINE] = OQ_METRIC_COSINE,
+                                    [ONNXQ_METRIC_AGREEMENT] = OQ_METRIC_AGREEMENT,
+                                    [ONNXQ_METRIC_ACCURACY] = OQ_METRIC_ACCURACY};
+
+static oq_status check_budget(const onnxq_convert_options *options, const onnxq_data *data, oq_error *err) {
+    if (options->metric == ONNXQ_METRIC_NONE) return ONNXQ_OK;
+    if (!data)
+        return oq_fail(err, ONNXQ_USAGE,
+                       "a drop can only be held on samples: give them beside the statistics");
+    if (oq_dataset_is_synthetic(data->set))
+        return oq_fail(err, ONNXQ_BAD_DATA, "a drop cannot be held on made-up samples: give real ones");
+    if (options->metric == ONNXQ_METRIC_ACCURACY && !options->labels)
+        return oq_fail(err, ONNXQ_USAGE, "accuracy needs labels: give one a sample");
+    return ONNXQ_OK;
+}
+
+static oq_status budget_missed(const oq_convert_facts *facts, oq_error *err) {
+    return oq_fail(err, ONNXQ_ACCURACY,
+                   "%s=%g cannot be held: the best found has %.6g with %zu layers left float, on %zu samples "
+                   "held out",
+                   oq_metric_name(facts->metric), facts->asked, facts->budget.after,
+                   facts->budget.reverted_count, facts->budget.samples);
+}
+
 onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistics, const onnxq_data *data,
                            const onnxq_convert_options *options, onnxq_model **out, onnxq_report **report,
                            onnxq_error *err) {
@@ -135,11 +182,14 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     oq_prepared prepared = {0};
     oq_stats *own = NULL;
     oq_verify_result verified = {0};
-    oq_convert_facts facts = {.format = options->format == ONNXQ_FORMAT_QDQ ? "qdq" : "qoperator"};
+    oq_convert_facts facts = {.format = options->format == ONNXQ_FORMAT_QDQ ? "qdq" : "qoperator",
+                              .metric = metrics[options->metric],
+                              .asked = options->budget};
     *out = NULL;
     if (report) *report = NULL;
     if (!statistics && !data) return oq_fail(err, ONNXQ_USAGE, "give calibration samples or statistics");
     OQ_TRY(oq_options_translate(options, &q, err));
+    OQ_TRY(check_budget(options, data, err));
     oq_status status;
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
     if (!statistics)
@@ -148,21 +198,21 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     OQ_TRY_DONE(oq_statistics_check(stats, &prepared, err));
     facts.samples = stats->samples;
     facts.synthetic = stats->synthetic;
-    // Made-up samples say nothing about mean errors on real ones.
-    const bool corrects = data && !options->no_correction && !oq_dataset_is_synthetic(data->set);
-    OQ_TRY_DONE(quantize(model, &prepared, stats, corrects ? data->set : NULL, &q, &facts, err));
+    OQ_TRY_DONE(quantize(model, &prepared, stats, data ? data->set : NULL, options, &q, &facts, err));
     if (data && options->verify_samples) {
         OQ_TRY_DONE(compare(model, &prepared, data, options->verify_samples, &verified, err));
         facts.verified = &verified;
     }
     if (report) OQ_TRY_DONE(make_report(session, &prepared, &facts, begin, report, err));
     OQ_TRY_DONE(wrap(session, &prepared, out, err));
+    if (facts.metric != OQ_METRIC_NONE && !facts.budget.met) status = budget_missed(&facts, err);
 done:
-    if (status != ONNXQ_OK && report) {
+    if (status != ONNXQ_OK && status != ONNXQ_ACCURACY && report) {
         onnxq_report_free(*report);
         *report = NULL;
     }
     oq_verify_release(&verified);
+    oq_budget_release(&facts.budget);
     oq_convert_facts_release(&facts);
     oq_stats_free(own);
     oq_prepared_release(&prepared);

@@ -11,9 +11,9 @@ typedef struct convert_values {
     size_t bits, weight_bits, activation_bits, verify_samples;
     int per_channel, per_tensor, format, mode, method, weight_type, activation_type, symmetric,
         weight_asymmetric;
-    int strict, external_data, no_correct;
+    int strict, external_data, no_correct, best_effort;
     double percentile;
-    const char *statistics;
+    const char *statistics, *max_drop, *labels;
 } convert_values;
 
 #define AT(member) offsetof(convert_values, member)
@@ -55,6 +55,16 @@ static const option options[] = {
      "leave biases as they are (by default they make up for the mean error of each channel, where that "
      "helps)",
      AT(no_correct), 0, 0},
+    {"max-drop", 0, OPTION_TEXT, "METRIC=VALUE",
+     "leave the layers that cost most float until the outputs keep sqnr=DB, cos=C, agree=SHARE or (with "
+     "--labels) lose no more than accuracy=POINTS, on samples held out; exit status 5 and no file when that "
+     "cannot be",
+     AT(max_drop), 0, 0},
+    {"labels", 0, OPTION_TEXT, "FILE.npy", "for --max-drop accuracy: the right class of each sample",
+     AT(labels), 0, 0},
+    {"best-effort", 0, OPTION_FLAG, NULL,
+     "write the best that was found also when --max-drop cannot be held (exit status 5 all the same)",
+     AT(best_effort), 0, 0},
     {"verify-samples", 0, OPTION_COUNT, "N",
      "compare at the end on at most N samples (default: 32; 0: not at all)", AT(verify_samples), 0, 1e9},
     {"external-data", 0, OPTION_FLAG, NULL, "weights into a data file beside the model", AT(external_data), 0,
@@ -70,8 +80,41 @@ static void defaults(void *values) {
     v->verify_samples = onnxq_convert_defaults().verify_samples;
 }
 
+// "sqnr=30" and the like; the values that make sense are those between the two limits.
+static onnxq_status parse_drop(const char *text, onnxq_convert_options *o, onnxq_error *err) {
+    static const struct {
+        const char *name;
+        onnxq_metric metric;
+        double low, high;
+    } metrics[] = {{"sqnr", ONNXQ_METRIC_SQNR, -1000, 1000},
+                   {"cos", ONNXQ_METRIC_COSINE, -1, 1},
+                   {"agree", ONNXQ_METRIC_AGREEMENT, 0, 1},
+                   {"accuracy", ONNXQ_METRIC_ACCURACY, 0, 100}};
+    const char *equals = text ? strchr(text, '=') : NULL;
+    if (!text) return ONNXQ_OK;
+    for (size_t i = 0; equals && i < sizeof metrics / sizeof *metrics; i++) {
+        char *end;
+        const double value = strtod(equals + 1, &end);
+        if (strlen(metrics[i].name) != (size_t)(equals - text) ||
+            strncmp(text, metrics[i].name, (size_t)(equals - text)) != 0)
+            continue;
+        if (end == equals + 1 || *end || !(value >= metrics[i].low && value <= metrics[i].high)) {
+            snprintf(err->message, sizeof err->message, "--max-drop %s: '%s' is no number from %g to %g",
+                     metrics[i].name, equals + 1, metrics[i].low, metrics[i].high);
+            return ONNXQ_USAGE;
+        }
+        o->metric = metrics[i].metric;
+        o->budget = value;
+        return ONNXQ_OK;
+    }
+    snprintf(err->message, sizeof err->message,
+             "--max-drop must be sqnr=DB, cos=C, agree=SHARE or accuracy=POINTS, not '%s'", text);
+    return ONNXQ_USAGE;
+}
+
 static onnxq_convert_options options_of(const convert_values *v) {
     onnxq_convert_options o = onnxq_convert_defaults();
+    o.labels = v->labels;
     o.format = (onnxq_format)v->format;
     o.weight_bits = (int)(v->weight_bits ? v->weight_bits : v->bits);
     o.activation_bits = (int)(v->activation_bits ? v->activation_bits : v->bits);
@@ -100,25 +143,34 @@ static onnxq_status open_data(const convert_values *v, onnxq_model *model, onnxq
     return onnxq_data_default(model, v->strict, data, err);
 }
 
+static void show(const convert_values *v, const onnxq_report *report) {
+    terminal_end();
+    if (v->common.json)
+        puts(onnxq_report_json(report));
+    else if (!v->common.quiet)
+        fputs(onnxq_report_text(report), stderr);
+}
+
 static onnxq_status convert(const convert_values *v, onnxq_session *session, const char *in, const char *out,
                             onnxq_error *err) {
     onnxq_model *model = NULL, *quantized = NULL;
     onnxq_data *data = NULL;
     onnxq_statistics *statistics = NULL;
     onnxq_report *report = NULL;
-    const onnxq_convert_options convert_options = options_of(v);
+    onnxq_convert_options convert_options = options_of(v);
     const onnxq_save_options save_options = {.external_data = v->external_data};
-    onnxq_status status = onnxq_model_load(session, in, &model, err);
+    onnxq_status status = parse_drop(v->max_drop, &convert_options, err);
+    if (status == ONNXQ_OK) status = onnxq_model_load(session, in, &model, err);
     if (status == ONNXQ_OK) status = open_data(v, model, &data, err);
     if (status == ONNXQ_OK && v->statistics)
         status = onnxq_statistics_load(session, v->statistics, &statistics, err);
     if (status == ONNXQ_OK)
         status = onnxq_convert(model, statistics, data, &convert_options, &quantized, &report, err);
-    if (status == ONNXQ_OK) status = onnxq_model_save(quantized, out, &save_options, err);
-    if (status == ONNXQ_OK && v->common.json)
-        puts(onnxq_report_json(report));
-    else if (status == ONNXQ_OK && !v->common.quiet)
-        fputs(onnxq_report_text(report), stderr);
+    if (status == ONNXQ_OK || (status == ONNXQ_ACCURACY && v->best_effort)) {
+        const onnxq_status saved = onnxq_model_save(quantized, out, &save_options, err);
+        if (saved != ONNXQ_OK) status = saved;
+    }
+    if (status == ONNXQ_OK || status == ONNXQ_ACCURACY) show(v, report);
     onnxq_report_free(report);
     onnxq_statistics_free(statistics);
     onnxq_data_free(data);

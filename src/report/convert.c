@@ -12,6 +12,9 @@ oq_status oq_convert_facts_before(const oq_model *model, const oq_graph *prepare
     json_object_set_new(before, "weight_bytes_before",
                         json_integer((json_int_t)oq_report_constant_bytes(model)));
     json_object_set_new(before, "plan", oq_json_plan(prepared, plan));
+    if (facts->metric != OQ_METRIC_NONE)
+        json_object_set_new(before, "budget",
+                            oq_json_budget(prepared, facts->metric, facts->asked, &facts->budget));
     facts->before = before;
     return before ? ONNXQ_OK : oq_fail(err, ONNXQ_NO_MEMORY, "out of memory while writing a report");
 }
@@ -64,6 +67,7 @@ static void print(const json_t *root, oq_text *into) {
                    json_is_true(json_object_get(root, "synthetic")) ? " MADE-UP" : "",
                    json_is_true(json_object_get(root, "cached")) ? ", statistics from the cache" : "");
     print_correction(json_object_get(root, "bias_correction"), into);
+    oq_print_budget(json_object_get(root, "budget"), into);
     if (json_is_object(json_object_get(root, "verify")))
         oq_print_verify(json_object_get(root, "verify"), into);
     else

@@ -4,7 +4,7 @@
 
 #include "passes/passes.h"
 #include "quant/quant.h"
-#include "tune/sensitivity.h"
+#include "tune/budget.h"
 #include "verify/verify.h"
 
 // Both texts are blocks of the mem given to the function that made them; the caller frees them.
@@ -19,7 +19,7 @@ void oq_report_release(oq_mem *mem, oq_report *report);
 oq_status oq_report_inspect(oq_mem *mem, const oq_model *model, const oq_graph *prepared, const oq_plan *plan,
                             const char *no_plan, oq_report *out, oq_error *err);
 
-// What a conversion did. The counts and the plan's nodes must be taken before emission
+// What a conversion did. The counts, the plan's nodes and the budget's layers must be taken before emission
 // (oq_convert_facts_before).
 typedef struct oq_convert_facts {
     void *before; // kept by report/: JSON of the graph and the plan before emission
@@ -29,7 +29,10 @@ typedef struct oq_convert_facts {
     double seconds;
     size_t peak_memory; // bytes
     bool correction_tried;
-    oq_correction correction;         // when it was tried
+    oq_correction correction; // when it was tried
+    oq_metric metric;         // of the budget, or NONE
+    double asked;
+    oq_budget budget;
     const oq_verify_result *verified; // NULL: not compared
 } oq_convert_facts;
 
