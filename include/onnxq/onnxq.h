@@ -222,9 +222,20 @@ typedef enum onnxq_metric {
     ONNXQ_METRIC_ACCURACY   // points of accuracy lost against the float model, with labels
 } onnxq_metric;
 
+// What layers take in place of the options' widths; where several match a node the last one counts.
+typedef struct onnxq_layer_choice {
+    const char *glob;                 // on node names, or on operator types behind "op:"
+    int weight_bits, activation_bits; // 0: as the options say
+    int leave_float;
+} onnxq_layer_choice;
+
 typedef struct onnxq_convert_options {
     onnxq_format format;
+    // 2 to 16. Integer operators carry up to 8 bits; layers with more are written as QuantizeLinear and
+    // DequantizeLinear in either format.
     int weight_bits, activation_bits;
+    const onnxq_layer_choice *layers;
+    size_t layer_count;
     int per_tensor;              // weights in one scale per tensor instead of one per channel
     onnxq_dtype weight_type;     // ONNXQ_INT8 or ONNXQ_UINT8
     onnxq_dtype activation_type; // ONNXQ_UINT8 or ONNXQ_INT8

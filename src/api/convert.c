@@ -39,10 +39,6 @@ static oq_status check_type(onnxq_dtype type, const char *what, oq_error *err) {
 oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options *q, oq_error *err) {
     OQ_TRY(check_type(o->weight_type, "the type of weights", err));
     OQ_TRY(check_type(o->activation_type, "the type of activations", err));
-    if (o->weight_bits != 8 || o->activation_bits != 8)
-        return oq_fail(err, ONNXQ_UNSUPPORTED,
-                       "only 8 bits are possible, not %d for weights and %d for activations", o->weight_bits,
-                       o->activation_bits);
     *q = oq_quant_defaults();
     q->format = o->format == ONNXQ_FORMAT_QDQ ? OQ_FORMAT_QDQ : OQ_FORMAT_QOPERATOR;
     q->weight_bits = o->weight_bits;
@@ -61,6 +57,24 @@ oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options 
     q->op_types = o->op_types;
     q->op_type_count = o->op_type_count;
     return ONNXQ_OK;
+}
+
+// The widths of single layers; `list` is the prepared model's.
+static oq_status override_layers(const onnxq_convert_options *o, const oq_prepared *prepared,
+                                 oq_quant_options *q, oq_node_override **list, oq_error *err) {
+    oq_mem *mem = prepared->model->mem;
+    oq_layer_choice *choices = oq_mem_calloc(mem, o->layer_count + 1, sizeof *choices, err);
+    if (!choices) return ONNXQ_NO_MEMORY;
+    for (size_t i = 0; i < o->layer_count; i++)
+        choices[i] = (oq_layer_choice){.glob = o->layers[i].glob,
+                                       .weight_bits = o->layers[i].weight_bits,
+                                       .activation_bits = o->layers[i].activation_bits,
+                                       .leave_float = o->layers[i].leave_float};
+    const oq_status status =
+        oq_quant_override(prepared->model->graph, choices, o->layer_count, list, &q->override_count, err);
+    q->overrides = *list;
+    oq_mem_free(mem, choices);
+    return status;
 }
 
 oq_status oq_statistics_check(const oq_stats *stats, const oq_prepared *prepared, oq_error *err) {
@@ -179,6 +193,7 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     const double begin = seconds_now();
     onnxq_session *session = model->session;
     oq_quant_options q;
+    oq_node_override *overrides = NULL;
     oq_prepared prepared = {0};
     oq_stats *own = NULL;
     oq_verify_result verified = {0};
@@ -192,6 +207,7 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     OQ_TRY(check_budget(options, data, err));
     oq_status status;
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
+    OQ_TRY_DONE(override_layers(options, &prepared, &q, &overrides, err));
     if (!statistics)
         OQ_TRY_DONE(oq_prepared_statistics(session, &prepared, data->set, &q, &own, &facts.cached, err));
     const oq_stats *stats = statistics ? statistics->stats : own;
@@ -215,6 +231,7 @@ done:
     oq_budget_release(&facts.budget);
     oq_convert_facts_release(&facts);
     oq_stats_free(own);
+    oq_mem_free(&session->mem, overrides);
     oq_prepared_release(&prepared);
     return status;
 }

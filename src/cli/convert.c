@@ -7,7 +7,7 @@
 
 typedef struct convert_values {
     common_values common;
-    text_list data, include, exclude, ops;
+    text_list data, include, exclude, ops, layers;
     size_t bits, weight_bits, activation_bits, verify_samples;
     int per_channel, per_tensor, format, mode, method, weight_type, activation_type, symmetric,
         weight_asymmetric;
@@ -23,10 +23,13 @@ static const option options[] = {
      "calibration samples: FILE.npz, FILE.npy, NAME=FILE.npy or a folder; may be repeated", AT(data), 0, 0},
     {"statistics", 0, OPTION_TEXT, "FILE",
      "ranges from 'onnxq calibrate' instead of running the samples again", AT(statistics), 0, 0},
-    {"bits", 0, OPTION_COUNT, "N",
-     "width of weights and activations (8, the default, is the only one so far)", AT(bits), 8, 8},
-    {"weight-bits", 0, OPTION_COUNT, "N", "width of weights only", AT(weight_bits), 8, 8},
-    {"activation-bits", 0, OPTION_COUNT, "N", "width of activations only", AT(activation_bits), 8, 8},
+    {"bits", 0, OPTION_COUNT, "N", "width of weights and activations, 2 to 16 (default: 8)", AT(bits), 2, 16},
+    {"weight-bits", 0, OPTION_COUNT, "N", "width of weights only", AT(weight_bits), 2, 16},
+    {"activation-bits", 0, OPTION_COUNT, "N", "width of activations only", AT(activation_bits), 2, 16},
+    {"layer", 0, OPTION_TEXTS, "GLOB=W",
+     "widths of the layers whose name (or operator: op:GLOB) matches: w4a8, w4, a16 or float; may be "
+     "repeated, the last that matches counts",
+     AT(layers), 0, 0},
     {"per-channel", 0, OPTION_FLAG, NULL, "one weight scale per output channel (the default)",
      AT(per_channel), 0, 0},
     {"per-tensor", 0, OPTION_FLAG, NULL, "one weight scale per tensor", AT(per_tensor), 0, 0},
@@ -112,6 +115,44 @@ static onnxq_status parse_drop(const char *text, onnxq_convert_options *o, onnxq
     return ONNXQ_USAGE;
 }
 
+// A number behind a letter, or 0 when the text does not go on with that letter.
+static int read_bits(const char **at, char letter) {
+    if (**at != letter) return 0;
+    char *end;
+    const long bits = strtol(*at + 1, &end, 10);
+    if (end == *at + 1 || bits < 2 || bits > 16) return 0;
+    *at = end;
+    return (int)bits;
+}
+
+// "GLOB=w4a8"; the text is cut at the last '='.
+static onnxq_status parse_layer(char *text, onnxq_layer_choice *out, onnxq_error *err) {
+    char *equals = strrchr(text, '=');
+    const char *at = equals ? equals + 1 : "";
+    *out = (onnxq_layer_choice){.glob = text, .leave_float = !strcmp(at, "float")};
+    if (!out->leave_float) {
+        out->weight_bits = read_bits(&at, 'w');
+        out->activation_bits = read_bits(&at, 'a');
+    }
+    if (out->leave_float || (!*at && out->weight_bits + out->activation_bits)) {
+        *equals = 0;
+        return ONNXQ_OK;
+    }
+    snprintf(err->message, sizeof err->message,
+             "--layer takes GLOB=float or GLOB=w<bits>a<bits> with 2 to 16 bits (w4a8, w4, a16), not '%s'",
+             text);
+    return ONNXQ_USAGE;
+}
+
+static onnxq_status parse_layers(const text_list *texts, onnxq_layer_choice **out, onnxq_error *err) {
+    *out = calloc(texts->count + 1, sizeof **out);
+    onnxq_status status = *out ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+    if (!*out) snprintf(err->message, sizeof err->message, "out of memory while reading the command line");
+    for (size_t i = 0; status == ONNXQ_OK && i < texts->count; i++)
+        status = parse_layer((char *)(uintptr_t)texts->items[i], &(*out)[i], err);
+    return status;
+}
+
 static onnxq_convert_options options_of(const convert_values *v) {
     onnxq_convert_options o = onnxq_convert_defaults();
     o.labels = v->labels;
@@ -157,9 +198,13 @@ static onnxq_status convert(const convert_values *v, onnxq_session *session, con
     onnxq_data *data = NULL;
     onnxq_statistics *statistics = NULL;
     onnxq_report *report = NULL;
+    onnxq_layer_choice *layers = NULL;
     onnxq_convert_options convert_options = options_of(v);
     const onnxq_save_options save_options = {.external_data = v->external_data};
     onnxq_status status = parse_drop(v->max_drop, &convert_options, err);
+    if (status == ONNXQ_OK) status = parse_layers(&v->layers, &layers, err);
+    convert_options.layers = layers;
+    convert_options.layer_count = v->layers.count;
     if (status == ONNXQ_OK) status = onnxq_model_load(session, in, &model, err);
     if (status == ONNXQ_OK) status = open_data(v, model, &data, err);
     if (status == ONNXQ_OK && v->statistics)
@@ -176,6 +221,7 @@ static onnxq_status convert(const convert_values *v, onnxq_session *session, con
     onnxq_data_free(data);
     onnxq_model_free(quantized);
     onnxq_model_free(model);
+    free(layers);
     return status;
 }
 

@@ -35,15 +35,13 @@ bool oq_plan_made_integer(const oq_plan *plan, oq_value_id value) {
 
 // The way of weight.c's `element`, backwards.
 static void dequantize(const oq_weight *w, float *out) {
-    const uint8_t *bytes = w->q.data;
-    const bool is_signed = oq_dtype_info(w->carrier)->min < 0;
+    size_t index = 0;
     for (int64_t b = 0; b < w->blocks; b++)
         for (int64_t r = 0; r < w->rows; r++)
-            for (int64_t c = 0; c < w->columns; c++, bytes++) {
+            for (int64_t c = 0; c < w->columns; c++) {
                 const size_t output = (size_t)(b * w->step[0] + r * w->step[1] + c * w->step[2]);
                 const int64_t at = w->transposed ? c * w->rows + r : (b * w->rows + r) * w->columns + c;
-                const int32_t q = is_signed ? (int8_t)*bytes : *bytes;
-                const float x = oq_dequantize_one(oq_weight_param(w, output), q);
+                const float x = oq_dequantize_one(oq_weight_param(w, output), oq_weight_at(w, index++));
                 out[at] = w->alpha == 1 ? x : (float)((double)x / w->alpha);
             }
 }
@@ -76,7 +74,8 @@ static oq_status begin_edit(oq_plan *plan, oq_layer *layer, oq_error *err) {
     float *bias = oq_arena_calloc(&plan->arena, count + 1, sizeof *bias, err);
     if (!before || !bias) return ONNXQ_NO_MEMORY;
     for (size_t c = 0; layer->vector && c < count; c++) bias[c] = layer->bias[c];
-    if (!layer->vector) layer->integer_bias = true; // only convolutions get a bias that they did not have
+    if (!layer->vector)
+        layer->integer_bias = !layer->wide; // only convolutions get a bias that they did not have
     layer->before = before;
     layer->bias = bias;
     layer->bias_count = count;

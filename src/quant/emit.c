@@ -101,26 +101,85 @@ static oq_status convert(oq_emitter *e, const char *op_type, oq_value_id value, 
     return oq_emit_node(e, name, op_type, inputs, 3, to, NULL, err);
 }
 
+// --- clips ---
+
+// From `from` to `to`, integers of `value` that may lie outside of its grid.
+static oq_status clip_integers(oq_emitter *e, oq_value_id value, oq_value_id from, oq_value_id to,
+                               oq_error *err) {
+    const oq_tensor_plan *tensor = &e->plan->tensors[value];
+    const int64_t bounds[2] = {tensor->grid.qmin, tensor->grid.qmax};
+    const oq_shape scalar = {.rank = 0};
+    oq_value_id *clip = e->clip[tensor->grid.bits];
+    for (int i = 0; i < 2; i++)
+        if (clip[i] == OQ_NONE)
+            OQ_TRY(oq_emit_integers(e, value, i ? "_greatest" : "_least", tensor->carrier, &bounds[i],
+                                    &scalar, &clip[i], err));
+    return oq_emit_node(e, "", "Clip", (oq_value_id[]){from, clip[0], clip[1]}, 3, to, NULL, err);
+}
+
+// Float numbers that quantize to the grid's ends, for carriers that Clip does not take in every runtime. The
+// products divide back to the same whole numbers.
+static oq_status clip_floats(oq_emitter *e, oq_value_id value, oq_value_id from, oq_value_id to,
+                             oq_error *err) {
+    const oq_tensor_plan *tensor = &e->plan->tensors[value];
+    const float low = oq_dequantize_one(tensor->params[0], tensor->grid.qmin),
+                high = oq_dequantize_one(tensor->params[0], tensor->grid.qmax);
+    const oq_shape scalar = {.rank = 0};
+    oq_value_id inputs[3] = {from};
+    OQ_TRY(oq_emit_floats(e, value, "_least", &low, &scalar, &inputs[1], err));
+    OQ_TRY(oq_emit_floats(e, value, "_greatest", &high, &scalar, &inputs[2], err));
+    return oq_emit_node(e, "", "Clip", inputs, 3, to, NULL, err);
+}
+
+// The integers `to` of `value` from its float form `from`.
+static oq_status quantize(oq_emitter *e, oq_value_id value, oq_value_id from, oq_value_id to, oq_error *err) {
+    const oq_tensor_plan *tensor = &e->plan->tensors[value];
+    oq_value_id between;
+    if (!oq_plan_needs_clip(e->plan, value)) return convert(e, "QuantizeLinear", value, from, to, err);
+    if (tensor->grid.bits > 8) {
+        OQ_TRY(oq_emit_value(e, value, "_clipped", ONNXQ_FLOAT, &between, err));
+        OQ_TRY(clip_floats(e, value, from, between, err));
+        return convert(e, "QuantizeLinear", value, between, to, err);
+    }
+    OQ_TRY(oq_emit_value(e, value, "_saturated", tensor->carrier, &between, err));
+    OQ_TRY(convert(e, "QuantizeLinear", value, from, between, err));
+    return clip_integers(e, value, between, to, err);
+}
+
+// --- integers ---
+
+static oq_status new_quantized(oq_emitter *e, oq_value_id value, oq_error *err) {
+    return oq_emit_value(e, value, "_quantized", e->plan->tensors[value].carrier, &e->quantized[value], err);
+}
+
 oq_status oq_emit_quantized(oq_emitter *e, oq_value_id value, oq_value_id *out, oq_error *err) {
     if (e->quantized[value] == OQ_NONE) {
-        OQ_TRY(oq_emit_value(e, value, "_quantized", e->plan->activation_carrier, &e->quantized[value], err));
-        OQ_TRY(convert(e, "QuantizeLinear", value, value, e->quantized[value], err));
+        OQ_TRY(new_quantized(e, value, err));
+        OQ_TRY(quantize(e, value, value, e->quantized[value], err));
     }
     *out = e->quantized[value];
     return ONNXQ_OK;
 }
 
 oq_status oq_emit_replace(oq_emitter *e, oq_value_id value, oq_value_id *out, oq_error *err) {
-    OQ_TRY(oq_emit_value(e, value, "_quantized", e->plan->activation_carrier, &e->quantized[value], err));
+    OQ_TRY(new_quantized(e, value, err));
     e->replaced[value] = true;
     *out = e->quantized[value];
     return ONNXQ_OK;
 }
 
+oq_status oq_emit_produced(oq_emitter *e, oq_value_id value, oq_value_id *out, oq_error *err) {
+    OQ_TRY(oq_emit_replace(e, value, out, err));
+    if (!oq_plan_needs_clip(e->plan, value)) return ONNXQ_OK;
+    const oq_value_id to = *out;
+    OQ_TRY(oq_emit_value(e, value, "_saturated", e->plan->tensors[value].carrier, out, err));
+    return clip_integers(e, value, *out, to, err);
+}
+
 oq_status oq_emit_requantized(oq_emitter *e, oq_value_id from, oq_value_id value, oq_error *err) {
     oq_value_id to;
     OQ_TRY(oq_emit_replace(e, value, &to, err));
-    return convert(e, "QuantizeLinear", value, from, to, err);
+    return quantize(e, value, from, to, err);
 }
 
 oq_status oq_emit_dequantized(oq_emitter *e, oq_value_id value, oq_value_id *out, oq_error *err) {
@@ -174,8 +233,8 @@ static oq_status walk(oq_emitter *e, oq_error *err) {
         const int32_t index = plan->layer_of[id];
         if (index >= 0 && !plan->layers[index].dropped) {
             const oq_layer *layer = &plan->layers[index];
-            OQ_TRY(plan->options.format == OQ_FORMAT_QDQ ? oq_emit_qdq(e, layer, err)
-                                                         : oq_emit_qoperator(e, layer, err));
+            OQ_TRY(plan->options.format == OQ_FORMAT_QDQ || layer->wide ? oq_emit_qdq(e, layer, err)
+                                                                        : oq_emit_qoperator(e, layer, err));
         } else if (plan->moving[id]) {
             OQ_TRY(emit_passthrough(e, oq_graph_node(e->graph, id), err));
         }
@@ -208,6 +267,7 @@ oq_status oq_plan_emit(oq_plan *plan, oq_graph *graph, oq_error *err) {
     if (e.quantized && e.dequantized && e.scale && e.zero && e.replaced && e.weights) {
         for (size_t i = 0; i < plan->weight_count; i++)
             e.weights[i] = (oq_emitted_weight){OQ_NONE, OQ_NONE, OQ_NONE, OQ_NONE};
+        memset(e.clip, -1, sizeof e.clip); // OQ_NONE
         status = walk(&e, err);
     }
     oq_arena_release(&arena);

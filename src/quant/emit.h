@@ -6,7 +6,8 @@
 
 // The objects of one quantized constant; OQ_NONE until they are needed.
 typedef struct oq_emitted_weight {
-    oq_value_id q, scale, zero, dequantized;
+    oq_value_id q; // byte-wide: behind a Cast where 4- or 2-bit integers are stored
+    oq_value_id scale, zero, dequantized;
 } oq_emitted_weight;
 
 typedef struct oq_emitter {
@@ -16,6 +17,7 @@ typedef struct oq_emitter {
     oq_value_id *dequantized;   // [value_count] qdq: float again, of values that are produced as float
     oq_value_id *scale, *zero;  // [value_count] by leader
     bool *replaced;             // [value_count] no longer produced as float
+    oq_value_id clip[9][2];     // by width: least and greatest integer of activations; OQ_NONE until needed
     oq_emitted_weight *weights; // [weight_count]
 } oq_emitter;
 
@@ -41,6 +43,8 @@ oq_status oq_emit_params(oq_emitter *e, oq_value_id value, oq_value_id *scale, o
 oq_status oq_emit_quantized(oq_emitter *e, oq_value_id value, oq_value_id *out, oq_error *err);
 // A new value that is to be produced as the integers of `value`, which loses its float producer.
 oq_status oq_emit_replace(oq_emitter *e, oq_value_id value, oq_value_id *out, oq_error *err);
+// The same for a producer that saturates at the carrier: a Clip to the grid follows where that is narrower.
+oq_status oq_emit_produced(oq_emitter *e, oq_value_id value, oq_value_id *out, oq_error *err);
 // QuantizeLinear from `from` to the integers of `value` (which is replaced).
 oq_status oq_emit_requantized(oq_emitter *e, oq_value_id from, oq_value_id value, oq_error *err);
 // qdq: the value behind QuantizeLinear and DequantizeLinear.

@@ -58,7 +58,10 @@ static oq_status emit_conv(oq_emitter *e, const oq_layer *layer, oq_error *err) 
     oq_value_id in[3] = {OQ_NONE, OQ_NONE, OQ_NONE}, result;
     OQ_TRY(operand_float(e, layer, 0, &in[0], err));
     OQ_TRY(operand_float(e, layer, 1, &in[1], err));
-    if (layer->vector) OQ_TRY(bias_float(e, layer, &in[2], err));
+    if (layer->integer_bias)
+        OQ_TRY(bias_float(e, layer, &in[2], err));
+    else if (layer->vector)
+        OQ_TRY(oq_emit_addend(e, layer, &in[2], err));
     oq_emit_remove(e, layer);
     OQ_TRY(result_of(e, layer, &result, err));
     oq_node *made;

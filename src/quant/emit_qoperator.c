@@ -13,7 +13,7 @@ static oq_status emit_conv(oq_emitter *e, const oq_layer *layer, oq_error *err) 
     OQ_TRY(oq_emit_params(e, layer->output, &in[6], &in[7], err));
     if (layer->vector) OQ_TRY(oq_emit_bias(e, layer, &in[8], NULL, err));
     oq_emit_remove(e, layer);
-    OQ_TRY(oq_emit_replace(e, layer->output, &out, err));
+    OQ_TRY(oq_emit_produced(e, layer->output, &out, err));
     oq_node *made;
     OQ_TRY(oq_emit_node(e, node->name, "QLinearConv", in, 9, out, &made, err));
     made->attrs = node->attrs; // Conv's own, to the letter
@@ -31,7 +31,7 @@ static oq_status emit_qlinear_matmul(oq_emitter *e, const oq_layer *layer, oq_er
     }
     OQ_TRY(oq_emit_params(e, layer->output, &in[6], &in[7], err));
     oq_emit_remove(e, layer);
-    OQ_TRY(oq_emit_replace(e, layer->output, &out, err));
+    OQ_TRY(oq_emit_produced(e, layer->output, &out, err));
     return oq_emit_node(e, name, "QLinearMatMul", in, 8, out, NULL, err);
 }
 
@@ -91,5 +91,6 @@ oq_status oq_emit_qoperator(oq_emitter *e, const oq_layer *layer, oq_error *err)
     if (layer->shape == OQ_LAYER_CONV) return emit_conv(e, layer, err);
     const bool weighted = layer->operand[0].weight || layer->operand[1].weight;
     const bool plain = (layer->addend == OQ_NONE || layer->beta == 0) && (weighted || layer->alpha == 1);
-    return layer->integer && plain ? emit_qlinear_matmul(e, layer, err) : emit_matmul_integer(e, layer, err);
+    const bool narrow = layer->integer && oq_plan_tensor(e->plan, layer->output)->grid.bits <= 8;
+    return narrow && plain ? emit_qlinear_matmul(e, layer, err) : emit_matmul_integer(e, layer, err);
 }

@@ -15,7 +15,19 @@ oq_value_id oq_plan_leader(const oq_plan *plan, oq_value_id value) {
 }
 
 static void unite(oq_plan *plan, oq_value_id first, oq_value_id second) {
-    plan->leader[oq_plan_leader(plan, second)] = oq_plan_leader(plan, first);
+    const oq_value_id into = oq_plan_leader(plan, first), from = oq_plan_leader(plan, second);
+    if (plan->bits[from] > plan->bits[into]) plan->bits[into] = plan->bits[from];
+    plan->leader[from] = into;
+}
+
+oq_grid oq_plan_grid(const oq_plan *plan, oq_value_id value) {
+    const oq_quant_options *o = &plan->options;
+    const int bits = plan->bits[oq_plan_leader(plan, value)];
+    oq_grid grid = oq_grid_make(bits ? bits : o->activation_bits, o->activation_signed,
+                                o->activation_signed && o->activation_symmetric);
+    // Where the carrier is as wide as the grid, its least integer is not worth a Clip.
+    if (grid.narrow && (grid.bits == 8 || grid.bits == 16)) grid.qmin--;
+    return grid;
 }
 
 static oq_layer *active_layer(const oq_plan *plan, int32_t index) {
@@ -71,7 +83,9 @@ static oq_status may_share(const oq_plan *plan, const oq_node *node, bool *out, 
         all.min = fmin(all.min, own.min), all.max = fmax(all.max, own.max);
     }
     oq_qparam param;
-    OQ_TRY(oq_plan_param_of(plan, &all, oq_graph_value(plan->graph, node->outputs[0])->name, &param, err));
+    const oq_grid grid = oq_plan_grid(plan, node->outputs[0]);
+    OQ_TRY(oq_plan_param_of(plan, &grid, &all, oq_graph_value(plan->graph, node->outputs[0])->name, &param,
+                            err));
     for (size_t i = 0; i < node->input_count; i++) {
         bool alone = true;
         OQ_TRY(oq_plan_value_range(plan, node->inputs[i], &own, &known, err));
@@ -80,11 +94,26 @@ static oq_status may_share(const oq_plan *plan, const oq_node *node, bool *out, 
         if (!alone && !(width * CONCAT_RATIO >= all.max - all.min)) return ONNXQ_OK;
         const oq_layer *layer = active_layer(plan, plan->producer_layer[root]);
         if (layer && layer->clip_node != OQ_NONE &&
-            !oq_plan_clip_is_exact(plan, param, layer->low, layer->high))
+            !oq_plan_clip_is_exact(&grid, param, layer->low, layer->high))
             return ONNXQ_OK;
     }
     *out = true;
     return ONNXQ_OK;
+}
+
+static bool is_wide(const oq_plan *plan, oq_value_id value) {
+    return value != OQ_NONE && plan->bits[oq_plan_leader(plan, value)] > 8;
+}
+
+// Few operators take 16-bit integers, in runtimes or at all: what is wider than 8 bits stays float between a
+// producer and its QuantizeLinear.
+static bool is_narrow(const oq_plan *plan, const oq_node *node) {
+    const size_t count = data_inputs(node, plan->rules[node->id]);
+    for (size_t i = 0; i < count && i < node->input_count; i++)
+        if (is_wide(plan, node->inputs[i])) return false;
+    for (size_t i = 0; i < node->output_count; i++)
+        if (is_wide(plan, node->outputs[i])) return false;
+    return true;
 }
 
 static void move(oq_plan *plan, const oq_node *node) {
@@ -107,16 +136,33 @@ static void start(oq_plan *plan) {
     memset(plan->integer, 0, plan->value_count * sizeof *plan->integer);
     memset(plan->moving, 0, plan->node_count * sizeof *plan->moving);
     for (size_t v = 0; v < plan->value_count; v++)
-        plan->leader[v] = (oq_value_id)v, plan->producer_layer[v] = -1;
+        plan->leader[v] = (oq_value_id)v, plan->producer_layer[v] = -1, plan->bits[v] = 0;
     for (size_t l = 0; l < plan->layer_count; l++) {
         const oq_layer *layer = &plan->layers[l];
         if (layer->dropped) continue;
         plan->producer_layer[layer->output] = (int32_t)l;
+        for (int i = 0; i < 2; i++) {
+            const oq_value_id value = layer->operand[i].value;
+            if (layer->operand[i].constant) continue;
+            plan->integer[value] = true;
+            if (layer->activation_bits > plan->bits[value]) plan->bits[value] = layer->activation_bits;
+        }
+    }
+}
+
+// Which layers 8-bit kernels cannot hold. Wide values have no group, so that this is known from the start.
+static void find_wide(oq_plan *plan) {
+    for (size_t l = 0; l < plan->layer_count; l++) {
+        oq_layer *layer = &plan->layers[l];
+        if (layer->dropped) continue;
+        const bool convolution = layer->shape == OQ_LAYER_CONV;
+        layer->wide = convolution && is_wide(plan, layer->output);
+        for (int i = 0; i < 2; i++)
+            layer->wide |=
+                layer->operand[i].constant ? layer->weight_bits > 8 : is_wide(plan, layer->operand[i].value);
         // No runtime computes a convolution of integers with a float result at full speed: always
         // requantized.
-        plan->integer[layer->output] |= layer->shape == OQ_LAYER_CONV;
-        for (int i = 0; i < 2; i++)
-            if (!layer->operand[i].constant) plan->integer[layer->operand[i].value] = true;
+        plan->integer[layer->output] |= convolution && !layer->wide;
     }
 }
 
@@ -146,6 +192,7 @@ static oq_status pull(oq_plan *plan, const bool *source, oq_error *err) {
             wanted |= node->outputs[k] != OQ_NONE && plan->integer[node->outputs[k]];
         for (size_t k = 0; wanted && k < data_inputs(node, rule); k++)
             wanted = k < node->input_count && is_source(plan, source, node, node->inputs[k]);
+        wanted = wanted && is_narrow(plan, node);
         if (wanted && rule->all_inputs) OQ_TRY(may_share(plan, node, &wanted, err));
         if (wanted) move(plan, node);
     }
@@ -157,13 +204,13 @@ static oq_status pull(oq_plan *plan, const bool *source, oq_error *err) {
 static void push(oq_plan *plan, bool *only_integer) {
     for (size_t v = 0; v < plan->value_count; v++) {
         const oq_layer *layer = active_layer(plan, plan->producer_layer[v]);
-        only_integer[v] = layer && layer->shape == OQ_LAYER_CONV;
+        only_integer[v] = layer && layer->shape == OQ_LAYER_CONV && !layer->wide;
     }
     for (size_t i = 0; i < plan->order_count; i++) {
         const oq_node *node = oq_graph_node(plan->graph, plan->order[i]);
         const oq_rule *rule = plan->rules[node->id];
         if (!rule || rule->all_inputs || !node->input_count || node->inputs[0] == OQ_NONE) continue;
-        if (!only_integer[node->inputs[0]]) continue;
+        if (!only_integer[node->inputs[0]] || !is_narrow(plan, node)) continue;
         if (!plan->moving[node->id]) move(plan, node);
         for (size_t k = 0; k < node->output_count; k++)
             if (node->outputs[k] != OQ_NONE) only_integer[node->outputs[k]] = true;
@@ -179,7 +226,7 @@ static void choose_forms(oq_plan *plan) {
         const oq_gvalue *value = oq_graph_value(plan->graph, layer->output);
         bool integer = !value->is_output && value->use_count > 0;
         for (size_t u = 0; u < value->use_count; u++) integer &= oq_plan_integer_use(plan, value->uses[u]);
-        layer->integer = integer || layer->shape == OQ_LAYER_CONV;
+        layer->integer = integer || (layer->shape == OQ_LAYER_CONV && !layer->wide);
         if (!layer->integer && layer->clip_node != OQ_NONE) {
             layer->clip_node = OQ_NONE;
             layer->output = layer->sum;
@@ -187,15 +234,27 @@ static void choose_forms(oq_plan *plan) {
     }
 }
 
+// What only float consumers read is as wide as the layer that makes it asks.
+static void settle_bits(oq_plan *plan) {
+    for (size_t l = 0; l < plan->layer_count; l++) {
+        const oq_layer *layer = &plan->layers[l];
+        const oq_value_id leader = oq_plan_leader(plan, layer->output);
+        if (!layer->dropped && layer->integer && !plan->bits[leader])
+            plan->bits[leader] = layer->activation_bits;
+    }
+}
+
 oq_status oq_plan_flow(oq_plan *plan, oq_error *err) {
     bool *flags = oq_mem_calloc(plan->mem, plan->value_count + 1, sizeof *flags, err);
     if (!flags) return ONNXQ_NO_MEMORY;
     start(plan);
+    find_wide(plan);
     find_sources(plan, flags);
     const oq_status status = pull(plan, flags, err);
     if (status == ONNXQ_OK) {
         push(plan, flags);
         choose_forms(plan);
+        settle_bits(plan);
     }
     oq_mem_free(plan->mem, flags);
     return status;

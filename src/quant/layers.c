@@ -65,17 +65,22 @@ static bool clip_bound(const oq_plan *plan, const oq_node *node, size_t input, c
     return !isnan(*bound);
 }
 
+bool oq_plan_clip_bounds(const oq_plan *plan, const oq_node *node, double *low, double *high) {
+    *low = -INFINITY, *high = INFINITY;
+    if (oq_node_is(node, "Relu")) {
+        *low = 0;
+        return true;
+    }
+    return oq_node_is(node, "Clip") && clip_bound(plan, node, 1, "min", low) &&
+           clip_bound(plan, node, 2, "max", high);
+}
+
 // Relu or Clip behind the sum. Whether the integers' own saturation can stand for it is known once their
 // parameters are (ranges.c).
 static void take_clip(const oq_plan *plan, oq_layer *layer) {
     const oq_node *node = follower(plan, layer->sum);
-    if (!node || node->inputs[0] != layer->sum) return;
-    double low = -INFINITY, high = INFINITY;
-    if (oq_node_is(node, "Relu"))
-        low = 0;
-    else if (!oq_node_is(node, "Clip") || !clip_bound(plan, node, 1, "min", &low) ||
-             !clip_bound(plan, node, 2, "max", &high))
-        return;
+    double low, high;
+    if (!node || node->inputs[0] != layer->sum || !oq_plan_clip_bounds(plan, node, &low, &high)) return;
     layer->low = low, layer->high = high;
     layer->clip_node = node->id;
     layer->output = node->outputs[0];
@@ -108,6 +113,7 @@ static oq_status consider_compute(oq_plan *plan, const oq_node *node, const oq_r
     OQ_TRY(rule->describe(plan->graph, node, &plan->arena, &layer, &fate->reason, err));
     if (!fate->reason) fate->reason = float_reason(plan, &layer);
     if (fate->reason) return ONNXQ_OK;
+    oq_options_widths(&plan->options, node->id, &layer.weight_bits, &layer.activation_bits);
     OQ_TRY(take_bias(plan, &layer, err));
     take_clip(plan, &layer);
     return add_layer(plan, node, &layer, err);
@@ -127,7 +133,9 @@ static bool allows(const oq_op_version *version, oq_dtype dtype) {
 static void consider_passthrough(oq_plan *plan, const oq_node *node, const oq_rule *rule) {
     const oq_op *op = NULL;
     const oq_op_version *version = oq_op_of_node(plan->graph->model, node, &op);
-    if (node->region == OQ_NONE && version && allows(version, plan->activation_carrier) &&
+    // Only integers of at most 8 bits are moved (flow.c).
+    const oq_dtype carrier = plan->options.activation_signed ? ONNXQ_INT8 : ONNXQ_UINT8;
+    if (node->region == OQ_NONE && version && allows(version, carrier) &&
         !oq_options_exclude(&plan->options, node) && (!rule->moves || rule->moves(plan->graph, node)))
         plan->rules[node->id] = rule;
 }

@@ -25,7 +25,8 @@ static oq_status emit_weight_params(oq_emitter *e, const oq_weight *w, oq_emitte
         status = oq_emit_floats(e, w->value, "_scale", scale, &shape, &out->scale, err);
     }
     if (status == ONNXQ_OK)
-        status = oq_emit_integers(e, w->value, "_zero_point", w->carrier, zero, &shape, &out->zero, err);
+        status = oq_emit_integers(e, w->value, "_zero_point", oq_dtype_byte_wide(w->carrier), zero, &shape,
+                                  &out->zero, err);
     oq_mem_free(mem, scale);
     oq_mem_free(mem, zero);
     return status;
@@ -37,6 +38,19 @@ static size_t index_of(const oq_plan *plan, const oq_weight *weight) {
     return i;
 }
 
+// 4- and 2-bit integers as bytes. Runtimes fold the Cast into the constant when they load the model and then
+// use 8-bit kernels; ONNX Runtime 1.31 computes in float where DequantizeLinear reads 4-bit integers, and
+// refuses 2-bit ones once it has fused them.
+static oq_status emit_bytes(oq_emitter *e, const oq_weight *weight, oq_emitted_weight *own, oq_error *err) {
+    const oq_dtype wide = oq_dtype_byte_wide(weight->carrier);
+    oq_value_id bytes;
+    oq_node *node;
+    OQ_TRY(oq_emit_shaped(e, weight->value, "_bytes", wide, &weight->shape, &bytes, err));
+    OQ_TRY(oq_emit_node(e, "", "Cast", &own->q, 1, bytes, &node, err));
+    own->q = bytes;
+    return oq_node_set_int(e->graph, node, "to", wide, err);
+}
+
 oq_status oq_emit_weight(oq_emitter *e, const oq_weight *weight, oq_emitted_weight **out, oq_error *err) {
     oq_emitted_weight *own = *out = &e->weights[index_of(e->plan, weight)];
     if (own->q != OQ_NONE) return ONNXQ_OK;
@@ -44,6 +58,7 @@ oq_status oq_emit_weight(oq_emitter *e, const oq_weight *weight, oq_emitted_weig
                                        oq_graph_value(e->graph, weight->value)->name);
     if (!name) return ONNXQ_NO_MEMORY;
     OQ_TRY(oq_graph_add_initializer(e->graph, name, oq_tensor_retain(&weight->q), &own->q, err));
+    if (oq_dtype_is_sub_byte(weight->carrier)) OQ_TRY(emit_bytes(e, weight, own, err));
     return emit_weight_params(e, weight, own, err);
 }
 
@@ -60,7 +75,8 @@ oq_status oq_emit_operand(oq_emitter *e, const oq_layer *layer, int index, oq_va
     *out = q;
     if (!operand->transposed) return ONNXQ_OK;
     oq_node *node;
-    OQ_TRY(oq_emit_value(e, operand->value, "_transposed", e->plan->activation_carrier, out, err));
+    OQ_TRY(
+        oq_emit_value(e, operand->value, "_transposed", e->plan->tensors[operand->value].carrier, out, err));
     oq_type *type = &oq_graph_value(e->graph, *out)->type;
     if (type->kind == OQ_TYPE_TENSOR && type->rank == 2) {
         const oq_dim first = type->dim[0];
@@ -116,10 +132,12 @@ oq_status oq_emit_bias(oq_emitter *e, const oq_layer *layer, oq_value_id *bias, 
 }
 
 oq_status oq_emit_addend(oq_emitter *e, const oq_layer *layer, oq_value_id *out, oq_error *err) {
+    const bool named = layer->addend != OQ_NONE; // a correction may have given a convolution a bias
     *out = layer->addend;
     if (layer->before && layer->vector) {
         const oq_shape shape = OQ_SHAPE((int64_t)layer->bias_count);
-        return oq_emit_floats(e, layer->addend, "_corrected", layer->bias, &shape, out, err);
+        return oq_emit_floats(e, named ? layer->addend : layer->product,
+                              named ? "_corrected" : "_bias_corrected", layer->bias, &shape, out, err);
     }
     if (layer->beta == 1) return ONNXQ_OK;
     const oq_constant *constant = oq_graph_constant(e->graph, layer->addend);

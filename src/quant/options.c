@@ -13,17 +13,43 @@ oq_quant_options oq_quant_defaults(void) {
                               .percentile = 99.99};
 }
 
-// QuantizeLinear came with opset 10, its axis with 13.
+// The opset of one pair of widths. QuantizeLinear came with 10, Clip of integers with 12, an axis of
+// QuantizeLinear with 13, its 16- and 4-bit types with 21, its 2-bit types with 25.
+static int64_t opset_of(const oq_quant_options *options, int weight_bits, int activation_bits) {
+    const bool wide = weight_bits > 8 || activation_bits > 8;
+    const bool qdq = options->format == OQ_FORMAT_QDQ || wide;
+    if (qdq && weight_bits == 2) return 25;
+    if (wide || (qdq && weight_bits == 4)) return 21;
+    if (qdq && options->per_channel) return 13;
+    return activation_bits < 8 ? 12 : 10;
+}
+
 int64_t oq_quant_minimum_opset(const oq_quant_options *options) {
-    return options->format == OQ_FORMAT_QDQ && options->per_channel ? 13 : 10;
+    int64_t opset = opset_of(options, options->weight_bits, options->activation_bits);
+    for (size_t i = 0; i < options->override_count; i++) {
+        int weight_bits, activation_bits;
+        if (options->overrides[i].leave_float) continue;
+        oq_options_widths(options, options->overrides[i].node, &weight_bits, &activation_bits);
+        const int64_t own = opset_of(options, weight_bits, activation_bits);
+        if (own > opset) opset = own;
+    }
+    return opset;
+}
+
+static oq_status check_bits(int bits, const char *what, oq_error *err) {
+    if (bits >= 2 && bits <= 16) return ONNXQ_OK;
+    return oq_fail(err, ONNXQ_USAGE, "%s can have 2 to 16 bits, not %d", what, bits);
 }
 
 oq_status oq_options_check(const oq_quant_options *options, oq_error *err) {
-    if (options->weight_bits != 8 || options->activation_bits != 8)
-        return oq_fail(err, ONNXQ_UNSUPPORTED,
-                       "static quantization to %d-bit weights and %d-bit activations is not "
-                       "available; use 8 bits for both",
-                       options->weight_bits, options->activation_bits);
+    OQ_TRY(check_bits(options->weight_bits, "weights", err));
+    OQ_TRY(check_bits(options->activation_bits, "activations", err));
+    for (size_t i = 0; i < options->override_count; i++) {
+        int weight_bits, activation_bits;
+        oq_options_widths(options, options->overrides[i].node, &weight_bits, &activation_bits);
+        OQ_TRY(check_bits(weight_bits, "weights", err));
+        OQ_TRY(check_bits(activation_bits, "activations", err));
+    }
     // Integer kernels exist for u8 x s8, u8 x u8 and s8 x s8 alone.
     if (options->activation_signed && !options->weight_signed)
         return oq_fail(err, ONNXQ_USAGE,
@@ -35,16 +61,46 @@ oq_status oq_options_check(const oq_quant_options *options, oq_error *err) {
 }
 
 // A glob on the node's name, or on its operator when it starts with "op:".
-static bool matches(const char *glob, const oq_node *node, const char *label) {
+static bool matches_node(const char *glob, const oq_node *node) {
+    char buffer[300];
     if (strncmp(glob, "op:", 3) == 0) return oq_glob_match(glob + 3, node->op_type);
-    return oq_glob_match(glob, label);
+    return oq_glob_match(glob, oq_node_label(node, buffer, sizeof buffer));
+}
+
+static oq_status check_matched(const oq_graph *graph, const oq_layer_choice *choice, oq_error *err) {
+    for (size_t n = 0; n < graph->node_count; n++)
+        if (!graph->nodes[n]->dead && matches_node(choice->glob, graph->nodes[n])) return ONNXQ_OK;
+    return oq_fail(err, ONNXQ_USAGE,
+                   "no layer is called '%s'; 'onnxq inspect' lists the layers, and 'op:Conv' means all of an "
+                   "operator",
+                   choice->glob);
+}
+
+oq_status oq_quant_override(const oq_graph *graph, const oq_layer_choice *choices, size_t choice_count,
+                            oq_node_override **list, size_t *count, oq_error *err) {
+    *count = 0;
+    *list = NULL;
+    for (size_t c = 0; c < choice_count; c++) OQ_TRY(check_matched(graph, &choices[c], err));
+    *list = oq_mem_calloc(graph->model->mem, graph->node_count + 1, sizeof **list, err);
+    if (!*list) return ONNXQ_NO_MEMORY;
+    for (size_t n = 0; n < graph->node_count; n++) {
+        const oq_node *node = graph->nodes[n];
+        for (size_t c = choice_count; !node->dead && c-- > 0;) {
+            if (!matches_node(choices[c].glob, node)) continue;
+            (*list)[(*count)++] =
+                (oq_node_override){.node = node->id,
+                                   .weight_bits = choices[c].weight_bits,
+                                   .activation_bits = choices[c].activation_bits,
+                                   .leave_float = choices[c].leave_float ? "asked to stay float" : NULL};
+            break;
+        }
+    }
+    return ONNXQ_OK;
 }
 
 static bool any_matches(const char *const *globs, size_t count, const oq_node *node) {
-    char buffer[300];
-    const char *label = oq_node_label(node, buffer, sizeof buffer);
     for (size_t i = 0; i < count; i++)
-        if (matches(globs[i], node, label)) return true;
+        if (matches_node(globs[i], node)) return true;
     return false;
 }
 
@@ -56,6 +112,13 @@ const oq_node_override *oq_options_override(const oq_quant_options *options, oq_
     for (size_t i = 0; i < options->override_count; i++)
         if (options->overrides[i].node == node) return &options->overrides[i];
     return NULL;
+}
+
+void oq_options_widths(const oq_quant_options *options, oq_node_id node, int *weight_bits,
+                       int *activation_bits) {
+    const oq_node_override *own = oq_options_override(options, node);
+    *weight_bits = own && own->weight_bits ? own->weight_bits : options->weight_bits;
+    *activation_bits = own && own->activation_bits ? own->activation_bits : options->activation_bits;
 }
 
 bool oq_options_choose(const oq_quant_options *options, const oq_node *node, const char **reason) {

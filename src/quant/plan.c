@@ -13,10 +13,11 @@ static oq_status allocate(oq_plan *plan, oq_error *err) {
     plan->producer_layer = oq_arena_alloc(&plan->arena, values * sizeof *plan->producer_layer, err);
     plan->integer = oq_arena_calloc(&plan->arena, values, sizeof *plan->integer, err);
     plan->leader = oq_arena_calloc(&plan->arena, values, sizeof *plan->leader, err);
+    plan->bits = oq_arena_calloc(&plan->arena, values, sizeof *plan->bits, err);
     plan->range = oq_arena_calloc(&plan->arena, values, sizeof *plan->range, err);
     plan->moving = oq_arena_calloc(&plan->arena, nodes, sizeof *plan->moving, err);
     if (!plan->tensors || !plan->nodes || !plan->rules || !plan->layer_of || !plan->producer_layer ||
-        !plan->integer || !plan->leader || !plan->range || !plan->moving)
+        !plan->integer || !plan->leader || !plan->bits || !plan->range || !plan->moving)
         return ONNXQ_NO_MEMORY;
     memset(plan->layer_of, -1, nodes * sizeof *plan->layer_of);
     return oq_graph_order(plan->graph, &plan->order, &plan->order_count, err);
@@ -111,9 +112,6 @@ static oq_status new_plan(oq_graph *graph, const oq_quant_options *options, oq_p
     oq_arena_init(&plan->arena, mem);
     plan->graph = graph;
     plan->options = *options;
-    plan->activation_grid = oq_grid_make(options->activation_bits, options->activation_signed,
-                                         options->activation_signed && options->activation_symmetric);
-    plan->activation_carrier = oq_grid_carrier(&plan->activation_grid, false);
     plan->value_count = graph->value_count;
     plan->node_count = graph->node_count;
     return ONNXQ_OK;

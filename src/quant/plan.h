@@ -31,14 +31,23 @@ static inline oq_qparam oq_weight_param(const oq_weight *weight, size_t output) 
     return weight->params[weight->per_channel ? output : 0];
 }
 
+// One of its integers, in row-major order.
+static inline int32_t oq_weight_at(const oq_weight *weight, size_t index) {
+    switch (weight->carrier) {
+    case ONNXQ_INT16: return ((const int16_t *)weight->q.data)[index];
+    case ONNXQ_UINT16: return ((const uint16_t *)weight->q.data)[index];
+    default:
+        return weight->grid.is_signed ? ((const int8_t *)weight->q.data)[index]
+                                      : ((const uint8_t *)weight->q.data)[index];
+    }
+}
+
 struct oq_plan {
     oq_mem *mem;
     oq_arena arena;
     oq_graph *graph;
     const oq_stats *stats; // during oq_plan_make
     oq_quant_options options;
-    oq_grid activation_grid;
-    oq_dtype activation_carrier;
     size_t value_count, node_count;
     oq_node_id *order; // block of mem
     size_t order_count;
@@ -49,8 +58,9 @@ struct oq_plan {
     int32_t *producer_layer; // [value_count] layer whose output it is, or -1
     bool *integer;           // [value_count] carried as integers
     oq_value_id *leader;     // [value_count] union-find: values that share parameters
-    oq_range *range;         // [value_count] of leaders: what the parameters cover
-    bool *moving;            // [node_count] passthrough node that runs on integers
+    int *bits;       // [value_count] of leaders: the most that a layer asks of the group; 0: none does
+    oq_range *range; // [value_count] of leaders: what the parameters cover
+    bool *moving;    // [node_count] passthrough node that runs on integers
     oq_layer *layers;
     size_t layer_count, layer_capacity;
     oq_weight **weights;
@@ -63,24 +73,35 @@ struct oq_plan {
 bool oq_options_choose(const oq_quant_options *options, const oq_node *node, const char **reason);
 const oq_node_override *oq_options_override(const oq_quant_options *options, oq_node_id node); // or NULL
 bool oq_options_exclude(const oq_quant_options *options, const oq_node *node);
+// Widths of a node's layer: its own or those of the options.
+void oq_options_widths(const oq_quant_options *options, oq_node_id node, int *weight_bits,
+                       int *activation_bits);
 oq_status oq_options_check(const oq_quant_options *options, oq_error *err);
 
 // layers.c: fills rules, layers and what stands behind each of them.
 oq_status oq_plan_find_layers(oq_plan *plan, oq_error *err);
+// The bounds of a Relu or Clip; false when it is neither, or they are computed at run time.
+bool oq_plan_clip_bounds(const oq_plan *plan, const oq_node *node, double *low, double *high);
 
 // flow.c: which values are carried as integers, which passthrough nodes run on them, which share parameters.
 // Starts from the layers that are not dropped; may be called again after some were.
 oq_status oq_plan_flow(oq_plan *plan, oq_error *err);
 oq_value_id oq_plan_leader(const oq_plan *plan, oq_value_id value);
+// Grid and carrier of an activation's integers: as wide as the most demanding of the layers that read its
+// group.
+oq_grid oq_plan_grid(const oq_plan *plan, oq_value_id value);
 
 // ranges.c: what a value's integers must cover: statistics, cut where the consumers ignore the rest. False
 // when the value was not observed. Then parameters from a range, and whether their saturation does what a
 // clip does.
 oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *out, bool *known,
                               oq_error *err);
-oq_status oq_plan_param_of(const oq_plan *plan, const oq_range *range, const char *tensor, oq_qparam *out,
-                           oq_error *err);
-bool oq_plan_clip_is_exact(const oq_plan *plan, oq_qparam param, double low, double high);
+oq_status oq_plan_param_of(const oq_plan *plan, const oq_grid *grid, const oq_range *range,
+                           const char *tensor, oq_qparam *out, oq_error *err);
+bool oq_plan_clip_is_exact(const oq_grid *grid, oq_qparam param, double low, double high);
+// True when quantizing this value can give integers of its carrier that its grid does not have, so that a
+// Clip must follow.
+bool oq_plan_needs_clip(const oq_plan *plan, oq_value_id value);
 // parameters of every shared group. *changed when a layer was dropped or its clip unfolded on the way.
 oq_status oq_plan_ranges(oq_plan *plan, bool *changed, oq_error *err);
 

@@ -29,6 +29,13 @@ typedef struct oq_node_override {
     const char *leave_float;          // not NULL: the node stays float, for this reason
 } oq_node_override;
 
+// The same for all nodes that a glob matches, as users say it.
+typedef struct oq_layer_choice {
+    const char *glob; // on node names, or on operator types behind "op:"
+    int weight_bits, activation_bits;
+    bool leave_float;
+} oq_layer_choice;
+
 typedef struct oq_quant_options {
     oq_format format;
     int weight_bits, activation_bits; // 8
@@ -50,6 +57,10 @@ typedef struct oq_quant_options {
 } oq_quant_options;
 
 oq_quant_options oq_quant_defaults(void);
+// The overrides that `choices` mean in this graph; where several match a node the last one counts. `list` is
+// a block of the model's mem that the caller frees. USAGE when one matches no node.
+oq_status oq_quant_override(const oq_graph *graph, const oq_layer_choice *choices, size_t choice_count,
+                            oq_node_override **list, size_t *count, oq_error *err);
 // The least opset of ai.onnx in which the operators that the emitters write are defined for these options.
 int64_t oq_quant_minimum_opset(const oq_quant_options *options);
 

@@ -41,8 +41,9 @@ oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *
     if (!*known) return ONNXQ_OK;
     // What the model gives out is not cut unless a method is asked for.
     const bool whole = plan->options.method == OQ_RANGE_AUTO && oq_graph_value(plan->graph, value)->is_output;
-    OQ_TRY(oq_range_of(stats, whole ? OQ_RANGE_MINMAX : plan->options.method, plan->options.percentile,
-                       &plan->activation_grid, plan->options.activation_symmetric, out, err));
+    const oq_grid grid = oq_plan_grid(plan, value);
+    OQ_TRY(oq_range_of(stats, whole ? OQ_RANGE_MINMAX : plan->options.method, plan->options.percentile, &grid,
+                       plan->options.activation_symmetric, out, err));
     const oq_range used = consumed(plan, value);
     double low = fmax(used.min, floor_of(plan, value)), high = used.max;
     const int32_t index = plan->producer_layer[value];
@@ -55,20 +56,48 @@ oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *
     return ONNXQ_OK;
 }
 
-oq_status oq_plan_param_of(const oq_plan *plan, const oq_range *range, const char *tensor, oq_qparam *out,
-                           oq_error *err) {
+oq_status oq_plan_param_of(const oq_plan *plan, const oq_grid *grid, const oq_range *range,
+                           const char *tensor, oq_qparam *out, oq_error *err) {
     if (plan->options.activation_symmetric)
-        return oq_grid_symmetric(&plan->activation_grid, fmax(fabs(range->min), fabs(range->max)), tensor,
-                                 out, err);
-    return oq_grid_asymmetric(&plan->activation_grid, range->min, range->max, tensor, out, err);
+        return oq_grid_symmetric(grid, fmax(fabs(range->min), fabs(range->max)), tensor, out, err);
+    return oq_grid_asymmetric(grid, range->min, range->max, tensor, out, err);
 }
 
-// The integers below and above the bounds must be out of the carrier's reach.
-bool oq_plan_clip_is_exact(const oq_plan *plan, oq_qparam param, double low, double high) {
-    const oq_dtype_traits *carrier = oq_dtype_info(plan->activation_carrier);
+// The integers below and above the bounds must be out of the grid's reach.
+bool oq_plan_clip_is_exact(const oq_grid *grid, oq_qparam param, double low, double high) {
     const double scale = (double)param.scale, zero = param.zero_point;
-    return low <= high && rint(low / scale) + zero <= (double)carrier->min &&
-           rint(high / scale) + zero >= (double)carrier->max;
+    return low <= high && rint(low / scale) + zero <= grid->qmin && rint(high / scale) + zero >= grid->qmax;
+}
+
+// What the producer of a value can give at all.
+static oq_range bounds_of(const oq_plan *plan, oq_value_id value) {
+    static const struct {
+        const char *op_type;
+        oq_range range;
+    } bounded[] = {{"Sigmoid", {0, 1}},
+                   {"HardSigmoid", {0, 1}},
+                   {"Softmax", {0, 1}},
+                   {"Tanh", {-1, 1}},
+                   {"Softsign", {-1, 1}}};
+    oq_range range = {-INFINITY, INFINITY};
+    const oq_node_id id = oq_graph_value(plan->graph, value)->producer;
+    const oq_node *node = id == OQ_NONE ? NULL : oq_graph_node(plan->graph, id);
+    // Behind a layer that took the clip in, it is the integers' own saturation that bounds them.
+    const int32_t index = plan->producer_layer[value];
+    if (!node || (index >= 0 && !plan->layers[index].dropped)) return range;
+    for (size_t i = 0; i < sizeof bounded / sizeof *bounded; i++)
+        if (oq_node_is(node, bounded[i].op_type)) return bounded[i].range;
+    double low, high;
+    return oq_plan_clip_bounds(plan, node, &low, &high) ? (oq_range){low, high} : range;
+}
+
+bool oq_plan_needs_clip(const oq_plan *plan, oq_value_id value) {
+    const oq_tensor_plan *tensor = &plan->tensors[value];
+    const oq_dtype_traits *carrier = oq_dtype_info(tensor->carrier);
+    const oq_range range = bounds_of(plan, value);
+    const double scale = (double)tensor->params[0].scale, zero = tensor->params[0].zero_point;
+    return fmax(rint(range.min / scale) + zero, (double)carrier->min) < tensor->grid.qmin ||
+           fmin(rint(range.max / scale) + zero, (double)carrier->max) > tensor->grid.qmax;
 }
 
 static void drop_layers_of(oq_plan *plan, oq_value_id leader, const char *reason, bool *changed) {
@@ -102,11 +131,12 @@ static oq_status collect(oq_plan *plan, bool *leader_known, oq_error *err) {
 static oq_status set_group(oq_plan *plan, oq_value_id leader, oq_error *err) {
     oq_qparam *param = oq_arena_alloc(&plan->arena, sizeof *param, err);
     if (!param) return ONNXQ_NO_MEMORY;
-    OQ_TRY(
-        oq_plan_param_of(plan, &plan->range[leader], oq_graph_value(plan->graph, leader)->name, param, err));
+    const oq_grid grid = oq_plan_grid(plan, leader);
+    OQ_TRY(oq_plan_param_of(plan, &grid, &plan->range[leader], oq_graph_value(plan->graph, leader)->name,
+                            param, err));
     plan->tensors[leader] = (oq_tensor_plan){.quantized = true,
-                                             .grid = plan->activation_grid,
-                                             .carrier = plan->activation_carrier,
+                                             .grid = grid,
+                                             .carrier = oq_grid_carrier(&grid, false),
                                              .axis = -1,
                                              .channels = 1,
                                              .params = param,
@@ -119,7 +149,7 @@ static void unfold_inexact_clips(oq_plan *plan, bool *changed) {
         oq_layer *layer = &plan->layers[l];
         if (layer->dropped || layer->clip_node == OQ_NONE) continue;
         const oq_tensor_plan *tensor = &plan->tensors[layer->output];
-        if (oq_plan_clip_is_exact(plan, tensor->params[0], layer->low, layer->high)) continue;
+        if (oq_plan_clip_is_exact(&tensor->grid, tensor->params[0], layer->low, layer->high)) continue;
         layer->clip_node = OQ_NONE;
         layer->output = layer->sum;
         *changed = true;

@@ -42,6 +42,8 @@ typedef struct oq_layer {
     oq_node_id bias_node, clip_node;  // Add; Relu or Clip; or OQ_NONE
     double low, high;                 // bounds of the clip, or -inf, inf
     oq_value_id product, sum, output; // of the node itself, behind bias_node, behind clip_node
+    int weight_bits, activation_bits; // asked for: of a constant operand, of operands that are activations
+    bool wide;                        // beyond 8-bit kernels: a float operator between Q/DQ in any format
     bool integer;                     // the output is written as integers (else as float)
     bool integer_bias;                // the bias is carried as int32 with scale s_0 * s_1
     const char *dropped;              // why the layer stays float after all, or NULL

@@ -1,9 +1,11 @@
 // One constant operand as integers: layout, parameters per output channel or per tensor, rounding.
+#include "grid/layout.h"
 #include "quant/plan.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FIT_EXPONENT 2.4 // of the rounding error that the range search of narrow grids minimises
 
 // --- layout ---
 
@@ -34,66 +36,61 @@ static void lay_out(oq_weight *w, const oq_layer *layer, const oq_operand *opera
     w->axis = !w->per_channel ? -1 : convolution ? 0 : rank == 2 ? 1 : -1;
 }
 
-// DequantizeLinear has one axis, so that a stack of matrices takes one scale in qdq; so do differing zero
+// DequantizeLinear takes one axis, so that a stack of matrices takes one scale in qdq; so do differing zero
 // points of a stack, which MatMulInteger has no common form for.
 static bool wants_channels(const oq_plan *plan, const oq_layer *layer, const oq_operand *operand) {
     if (!plan->options.per_channel || !operand->channels) return false;
     if (layer->shape == OQ_LAYER_CONV || operand->constant->shape.rank == 2) return true;
-    return plan->options.format == OQ_FORMAT_QOPERATOR && !plan->options.weight_asymmetric;
+    return plan->options.format == OQ_FORMAT_QOPERATOR && !layer->wide && !plan->options.weight_asymmetric;
 }
 
 static inline size_t output_of(const oq_weight *w, int64_t b, int64_t r, int64_t c) {
     return (size_t)(b * w->step[0] + r * w->step[1] + c * w->step[2]);
 }
 
-static inline float element(const oq_weight *w, const float *data, int64_t b, int64_t r, int64_t c) {
-    const int64_t at = w->transposed ? c * w->rows + r : (b * w->rows + r) * w->columns + c;
-    return (float)(w->alpha * (double)data[at]);
+// The blocks that share a parameter: all, or those of one output channel.
+static oq_layout layout_of(const oq_weight *w) {
+    const size_t blocks = (size_t)w->blocks, rows = (size_t)w->rows, columns = (size_t)w->columns;
+    oq_layout layout = {.size = {blocks, rows, columns},
+                        .block = {blocks, rows, columns},
+                        .step = {rows * columns, columns, 1}};
+    if (w->transposed) layout.step[1] = 1, layout.step[2] = rows;
+    for (int d = 0; w->per_channel && d < 3; d++)
+        if (w->step[d]) layout.block[d] = 1;
+    return layout;
 }
 
 // --- numbers ---
 
-// Least and greatest element per parameter, 0 included; false when one is NaN or infinite.
-static bool find_ranges(const oq_weight *w, const float *data, oq_range *range) {
-    bool finite = true;
-    for (int64_t b = 0; b < w->blocks; b++)
-        for (int64_t r = 0; r < w->rows; r++)
-            for (int64_t c = 0; c < w->columns; c++) {
-                const double x = (double)element(w, data, b, r, c);
-                oq_range *own = &range[w->per_channel ? output_of(w, b, r, c) : 0];
-                finite &= isfinite(x) != 0;
-                if (x < own->min) own->min = x;
-                if (x > own->max) own->max = x;
-            }
-    return finite;
-}
-
-static oq_status find_params(oq_weight *w, const float *data, bool asymmetric, const char *name, oq_mem *mem,
-                             bool *finite, oq_error *err) {
-    oq_range *range = oq_mem_calloc(mem, oq_weight_params(w) + 1, sizeof *range, err);
-    if (!range) return ONNXQ_NO_MEMORY;
-    oq_status status = ONNXQ_OK;
-    *finite = find_ranges(w, data, range);
-    for (size_t c = 0; *finite && status == ONNXQ_OK && c < oq_weight_params(w); c++)
-        status =
-            asymmetric
-                ? oq_grid_asymmetric(&w->grid, range[c].min, range[c].max, name, &w->params[c], err)
-                : oq_grid_symmetric(&w->grid, fmax(-range[c].min, range[c].max), name, &w->params[c], err);
-    oq_mem_free(mem, range);
-    return status;
-}
-
-static void quantize(oq_weight *w, const float *data) {
-    uint8_t *q = w->q.data; // int8 and uint8 alike: the low byte
+static void find_reach(oq_weight *w) {
+    size_t index = 0;
     for (int64_t b = 0; b < w->blocks; b++)
         for (int64_t r = 0; r < w->rows; r++)
             for (int64_t c = 0; c < w->columns; c++) {
                 const size_t output = output_of(w, b, r, c);
-                const oq_qparam param = oq_weight_param(w, output);
-                const int32_t value = oq_quantize_one(&w->grid, param, element(w, data, b, r, c));
-                *q++ = (uint8_t)value;
-                w->reach[output] += abs(value - param.zero_point);
+                w->reach[output] += abs(oq_weight_at(w, index++) - oq_weight_param(w, output).zero_point);
             }
+}
+
+// Its floats with alpha folded in; one new reference.
+static oq_status load(oq_plan *plan, const oq_weight *w, oq_tensor *out, oq_error *err) {
+    oq_tensor data = {0};
+    OQ_TRY(oq_constant_load(plan->mem, oq_graph_constant(plan->graph, w->value), &data, err));
+    if (w->alpha == 1) {
+        *out = data;
+        return ONNXQ_OK;
+    }
+    const oq_status status = oq_tensor_new(plan->mem, ONNXQ_FLOAT, &data.shape, out, err);
+    for (int64_t i = 0; status == ONNXQ_OK && i < oq_tensor_count(&data); i++)
+        ((float *)out->data)[i] = (float)(w->alpha * (double)((const float *)data.data)[i]);
+    oq_tensor_release(&data);
+    return status;
+}
+
+static void quantize(oq_weight *w, const oq_tensor *data) {
+    const oq_layout layout = layout_of(w);
+    oq_layout_quantize(&layout, &w->grid, w->params, data->data, w->carrier, w->q.data);
+    find_reach(w);
 }
 
 // --- objects ---
@@ -119,36 +116,49 @@ static oq_weight *find_same(const oq_plan *plan, const oq_weight *want) {
     for (size_t i = 0; i < plan->weight_count; i++) {
         oq_weight *w = plan->weights[i];
         if (w->value == want->value && w->transposed == want->transposed && w->alpha == want->alpha &&
-            w->carrier == want->carrier && w->per_channel == want->per_channel && w->axis == want->axis &&
-            !w->raised)
+            w->carrier == want->carrier && w->grid.bits == want->grid.bits &&
+            w->per_channel == want->per_channel && w->axis == want->axis && !w->raised)
             return w;
     }
     return NULL;
 }
 
+static oq_weight describe(const oq_plan *plan, const oq_layer *layer, const oq_operand *operand) {
+    const oq_quant_options *o = &plan->options;
+    // Kernels take u8 x s8, u8 x u8 and s8 x s8: a constant on the left is of the activations' type.
+    const bool is_signed = operand == &layer->operand[0] ? o->activation_signed : o->weight_signed;
+    oq_weight w = {.value = operand->value,
+                   .transposed = operand->transposed && operand->constant->shape.rank == 2,
+                   .alpha = layer->alpha,
+                   .per_channel = wants_channels(plan, layer, operand),
+                   .grid = oq_grid_make(layer->weight_bits, is_signed, is_signed && !o->weight_asymmetric)};
+    // QuantizeLinear and DequantizeLinear have 4- and 2-bit types, integer operators have not.
+    w.carrier = oq_grid_carrier(&w.grid, o->format == OQ_FORMAT_QDQ || layer->wide);
+    lay_out(&w, layer, operand);
+    return w;
+}
+
 oq_status oq_weight_make(oq_plan *plan, const oq_layer *layer, const oq_operand *operand, oq_weight **out,
                          bool *finite, oq_error *err) {
-    // Kernels take u8 x s8, u8 x u8 and s8 x s8: a constant on the left is of the activations' type.
-    const bool is_signed =
-        operand == &layer->operand[0] ? plan->options.activation_signed : plan->options.weight_signed;
-    oq_weight want = {.value = operand->value,
-                      .transposed = operand->transposed && operand->constant->shape.rank == 2,
-                      .alpha = layer->alpha,
-                      .per_channel = wants_channels(plan, layer, operand)};
-    want.grid =
-        oq_grid_make(plan->options.weight_bits, is_signed, is_signed && !plan->options.weight_asymmetric);
-    want.carrier = oq_grid_carrier(&want.grid, false);
-    lay_out(&want, layer, operand);
+    const oq_weight want = describe(plan, layer, operand);
+    // At 8 bits the whole range is best as a rule; below, the largest weights cost the others too much.
+    const oq_fit fit = {.symmetric = !plan->options.weight_asymmetric,
+                        .exponent = want.grid.bits < 8 ? FIT_EXPONENT : 0};
+    const oq_layout layout = layout_of(&want);
     *finite = true;
     *out = find_same(plan, &want);
     if (*out) return ONNXQ_OK;
     oq_weight *w;
+    size_t bad;
     OQ_TRY(new_weight(plan, &want, &w, err));
     oq_tensor data = {0};
-    OQ_TRY(oq_constant_load(plan->mem, operand->constant, &data, err));
-    const oq_status status = find_params(w, data.data, plan->options.weight_asymmetric,
-                                         oq_graph_value(plan->graph, w->value)->name, plan->mem, finite, err);
-    if (status == ONNXQ_OK && *finite) quantize(w, data.data);
+    OQ_TRY(load(plan, w, &data, err));
+    *finite = !oq_layout_find_bad(&layout, data.data, &bad);
+    oq_status status = ONNXQ_OK;
+    if (*finite)
+        status = oq_layout_fit(plan->mem, &layout, &w->grid, &fit, data.data,
+                               oq_graph_value(plan->graph, w->value)->name, w->params, err);
+    if (*finite && status == ONNXQ_OK) quantize(w, &data);
     oq_tensor_release(&data);
     *out = w;
     return status;
@@ -162,8 +172,8 @@ oq_status oq_weight_rescale(oq_plan *plan, const oq_weight *weight, const float 
     w->raised = true;
     for (size_t c = 0; c < oq_weight_params(w); c++)
         w->params[c] = (oq_qparam){.scale = scale[c], .zero_point = weight->params[c].zero_point};
-    OQ_TRY(oq_constant_load(plan->mem, oq_graph_constant(plan->graph, w->value), &data, err));
-    quantize(w, data.data);
+    OQ_TRY(load(plan, w, &data, err));
+    quantize(w, &data);
     oq_tensor_release(&data);
     *out = w;
     return ONNXQ_OK;

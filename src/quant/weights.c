@@ -17,8 +17,7 @@ static const oq_operand *activation_of(const oq_layer *layer) {
 static double activation_reach(const oq_plan *plan, oq_value_id value) {
     const oq_tensor_plan *tensor = &plan->tensors[value];
     const double zero = tensor->params[0].zero_point;
-    const oq_dtype_traits *carrier = oq_dtype_info(tensor->carrier);
-    return fmax(zero - (double)carrier->min, (double)carrier->max - zero);
+    return fmax(zero - tensor->grid.qmin, tensor->grid.qmax - zero);
 }
 
 static float bias_of(const oq_layer *layer, size_t output) {
@@ -100,6 +99,7 @@ static oq_status fit_weight(oq_plan *plan, oq_layer *layer, oq_error *err) {
         layer->dropped = "its weights hold NaN or infinity";
         return ONNXQ_OK;
     }
+    if (layer->wide) return ONNXQ_OK; // sums are float
     if (layer->integer_bias) OQ_TRY(raise_scales(plan, layer, constant, (double)sx, reach, err));
     layer->dropped = check_outputs(plan, layer, constant->weight, sx, reach);
     return ONNXQ_OK;
@@ -133,12 +133,12 @@ oq_status oq_plan_weights(oq_plan *plan, bool *changed, oq_error *err) {
                               oq_plan_rank(plan, layer->operand[1].value) == 2;
         // Runtimes join a matrix product of rank 2 and an Add to Gemm, and run that in float unless the bias
         // is int32.
-        layer->integer_bias =
-            layer->vector && (layer->shape == OQ_LAYER_CONV || (plan->options.format == OQ_FORMAT_QDQ &&
-                                                                matrices && layer->operand[1].constant));
+        layer->integer_bias = layer->vector && !layer->wide &&
+                              (layer->shape == OQ_LAYER_CONV || (plan->options.format == OQ_FORMAT_QDQ &&
+                                                                 matrices && layer->operand[1].constant));
         if (layer->operand[0].constant || layer->operand[1].constant)
             OQ_TRY(fit_weight(plan, layer, err));
-        else
+        else if (!layer->wide)
             layer->dropped = check_activations(plan, layer);
         *changed |= layer->dropped != NULL;
     }

@@ -23,6 +23,27 @@ static oq_status extra_constant(oq_extra_values *extra, oq_tensor tensor, oq_val
     return extra_add(extra, place, id, err);
 }
 
+// In memory a 4- or 2-bit element takes a byte: the constant itself under the name of an 8-bit type.
+static oq_status bytes_of(oq_extra_values *extra, const oq_constant *constant, oq_value_id *id,
+                          oq_error *err) {
+    oq_tensor from, to;
+    oq_mem *mem = extra->program->mem;
+    OQ_TRY(oq_constant_load(mem, constant, &from, err));
+    const oq_status status = oq_tensor_new(mem, oq_dtype_byte_wide(from.dtype), &from.shape, &to, err);
+    if (status == ONNXQ_OK) memcpy(to.data, from.data, oq_tensor_bytes(&from));
+    oq_tensor_release(&from);
+    return status == ONNXQ_OK ? extra_constant(extra, to, id, err) : status;
+}
+
+// Makes a constant factor one that 8-bit kernels take.
+static oq_status widen(oq_extra_values *extra, oq_graph *graph, oq_dequantized *d, oq_error *err) {
+    const oq_constant *zero = d->zero_id == OQ_NONE ? NULL : oq_graph_constant(graph, d->zero_id);
+    if (d->constant && oq_dtype_is_sub_byte(d->constant->dtype))
+        OQ_TRY(bytes_of(extra, d->constant, &d->id, err));
+    if (!zero || !oq_dtype_is_sub_byte(zero->dtype)) return ONNXQ_OK;
+    return bytes_of(extra, zero, &d->zero_id, err);
+}
+
 // The zero point of `d`; where it is left out, zeros of its type, shaped as the scale.
 static oq_status zero_of(oq_extra_values *extra, const oq_dequantized *d, oq_value_id *id, oq_error *err) {
     *id = d->zero_id;
@@ -92,7 +113,7 @@ static oq_status transposed(oq_extra_values *extra, const oq_constant *constant,
     OQ_TRY(oq_constant_load(mem, constant, &from, err));
     const size_t n = (size_t)from.shape.dim[0], k = (size_t)from.shape.dim[1];
     const oq_shape shape = OQ_SHAPE((int64_t)k, (int64_t)n);
-    const oq_status status = oq_tensor_new(mem, from.dtype, &shape, &to, err);
+    const oq_status status = oq_tensor_new(mem, oq_dtype_byte_wide(from.dtype), &shape, &to, err);
     if (status == ONNXQ_OK) {
         const unsigned char *b = from.data;
         unsigned char *t = to.data;
@@ -143,8 +164,10 @@ oq_status oq_group_find(oq_extra_values *extra, oq_graph *graph, const oq_node *
     if (!oq_match_end(&m, graph, node)) return ONNXQ_OK;
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
         const struct pattern *p = &patterns[i];
-        if (p->quantized == m.quantized && oq_node_is(m.op, p->op_type) && p->match(&m, graph))
-            return p->write(extra, &m, group, found, err);
+        if (p->quantized != m.quantized || !oq_node_is(m.op, p->op_type) || !p->match(&m, graph)) continue;
+        OQ_TRY(widen(extra, graph, &m.a, err));
+        OQ_TRY(widen(extra, graph, &m.b, err));
+        return p->write(extra, &m, group, found, err);
     }
     return ONNXQ_OK;
 }

@@ -32,14 +32,26 @@ static bool read_parameters(oq_dequantized *d, oq_graph *graph, const oq_node *n
     return true;
 }
 
+// The narrow constant that a Cast makes byte-wide for runtimes without 4- and 2-bit kernels; else the value
+// itself.
+static oq_value_id uncast(oq_graph *graph, oq_value_id value) {
+    const oq_node *cast = oq_graph_producer_is(graph, value, "Cast");
+    const oq_constant *constant = cast ? oq_graph_constant(graph, input_of(cast, 0)) : NULL;
+    if (!constant || !oq_dtype_is_sub_byte(constant->dtype)) return value;
+    return (oq_dtype)oq_node_int(cast, "to", 0) == oq_dtype_byte_wide(constant->dtype) ? cast->inputs[0]
+                                                                                       : value;
+}
+
 // The integers behind a float value; false when no DequantizeLinear gives it.
 static bool read_operand(oq_dequantized *d, oq_graph *graph, oq_value_id value) {
     *d = (oq_dequantized){.id = OQ_NONE};
     const oq_node *node = value == OQ_NONE ? NULL : oq_graph_producer_is(graph, value, "DequantizeLinear");
     if (!node || input_of(node, 0) == OQ_NONE || !read_parameters(d, graph, node)) return false;
     d->id = node->inputs[0];
-    d->constant = oq_graph_constant(graph, d->id);
     if (d->zero_id == OQ_NONE) d->dtype = dtype_of(graph, d->id);
+    d->id = uncast(graph, d->id);
+    d->constant = oq_graph_constant(graph, d->id);
+    if (d->constant) d->dtype = oq_dtype_byte_wide(d->dtype);
     // Negative axes count from the end; only the rank of a constant is certain.
     if (d->axis < 0 && elements(d->scale) != 1) {
         if (!d->constant) return false;
@@ -124,7 +136,8 @@ bool oq_match_end(oq_match *m, oq_graph *graph, const oq_node *node) {
     return true;
 }
 
-// Both factors are bytes; A has one scale, B one or one for each index of `axis`.
+// Both factors are bytes, or narrower constants that become bytes; A has one scale, B one or one for each
+// index of `axis`.
 static bool read_factors(oq_match *m, oq_graph *graph) {
     m->bias = (oq_dequantized){.id = OQ_NONE};
     return read_operand(&m->a, graph, input_of(m->op, 0)) && read_operand(&m->b, graph, input_of(m->op, 1)) &&

@@ -7,9 +7,9 @@
 // One operand or the result: integers with the scale and zero point that make them numbers.
 typedef struct oq_dequantized {
     oq_value_id id, scale_id, zero_id; // zero_id OQ_NONE: left out; id OQ_NONE: there is no such operand
-    oq_dtype dtype;                    // of the integers
+    oq_dtype dtype;                    // of the integers as kernels see them: byte-wide
     const oq_constant *scale;          // float32, of rank 0 or 1
-    const oq_constant *constant;       // the integers, when they are constant
+    const oq_constant *constant;       // the integers, when they are constant; may be 4- or 2-bit ones
     int axis;                          // of the scale when it has several elements, else -1
 } oq_dequantized;
 

@@ -26,6 +26,12 @@ static inline size_t oq_dtype_bytes(oq_dtype dtype) { return oq_dtype_info(dtype
 static inline bool oq_dtype_is_sub_byte(oq_dtype dtype) {
     return oq_dtype_info(dtype)->bits < 8 && oq_dtype_info(dtype)->bits;
 }
+// The 8-bit type of the same sign for 4- and 2-bit integers, whose elements in memory are its own; others as
+// they are.
+static inline oq_dtype oq_dtype_byte_wide(oq_dtype dtype) {
+    if (!oq_dtype_is_sub_byte(dtype) || !oq_dtype_info(dtype)->is_integer) return dtype;
+    return oq_dtype_info(dtype)->is_signed ? ONNXQ_INT8 : ONNXQ_UINT8;
+}
 // The dtype named `text` ("float32", "int8", ...), or ONNXQ_UNDEFINED.
 oq_dtype oq_dtype_parse(const char *text);
 

@@ -1,19 +1,29 @@
 // Lockstep: running one part on the samples of both streams.
+#include "grid/layout.h"
 #include "kernels/rows.h"
 #include "tune/lockstep.h"
 
 #include <string.h>
+
+// One parameter for all elements.
+static oq_layout whole(const oq_tensor *tensor) {
+    const size_t count = (size_t)oq_tensor_count(tensor);
+    return (oq_layout){.size = {1, 1, count}, .block = {1, 1, count}, .step = {count, count, 1}};
+}
 
 static bool is_signed(const oq_tensor_plan *tensor) { return oq_dtype_info(tensor->carrier)->min < 0; }
 
 oq_status oq_lockstep_quantize(const oq_lockstep *l, oq_value_id value, const oq_tensor *x, oq_value *out,
                                oq_error *err) {
     const oq_tensor_plan *tensor = oq_plan_tensor(l->plan, value);
-    const oq_qparam param = tensor->params[0];
+    const oq_layout layout = whole(x);
     oq_tensor q;
     OQ_TRY(oq_tensor_new(l->mem, tensor->carrier, &x->shape, &q, err));
-    oq_rows_quantize_8(x->data, param.scale, param.zero_point, is_signed(tensor), q.data,
-                       (size_t)oq_tensor_count(x));
+    if (tensor->grid.bits == 8)
+        oq_rows_quantize_8(x->data, tensor->params[0].scale, tensor->params[0].zero_point, is_signed(tensor),
+                           q.data, (size_t)oq_tensor_count(x));
+    else
+        oq_layout_quantize(&layout, &tensor->grid, tensor->params, x->data, tensor->carrier, q.data);
     *out = oq_value_of_tensor(q);
     return ONNXQ_OK;
 }
@@ -21,11 +31,10 @@ oq_status oq_lockstep_quantize(const oq_lockstep *l, oq_value_id value, const oq
 static oq_status dequantize(const oq_lockstep *l, oq_value_id value, const oq_tensor *q, oq_value *out,
                             oq_error *err) {
     const oq_tensor_plan *tensor = oq_plan_tensor(l->plan, value);
-    const oq_qparam param = tensor->params[0];
+    const oq_layout layout = whole(q);
     oq_tensor x;
     OQ_TRY(oq_tensor_new(l->mem, ONNXQ_FLOAT, &q->shape, &x, err));
-    oq_rows_dequantize_8(q->data, param.scale, param.zero_point, is_signed(tensor), x.data,
-                         (size_t)oq_tensor_count(q));
+    oq_layout_dequantize(&layout, tensor->params, tensor->carrier, q->data, x.data);
     *out = oq_value_of_tensor(x);
     return ONNXQ_OK;
 }
