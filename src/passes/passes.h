@@ -62,6 +62,22 @@ void oq_smooth_axes(oq_graph *graph, int *axis);
 oq_status oq_pass_smooth(oq_graph *graph, const oq_smooth_options *options, oq_stats *stats, size_t *count,
                          oq_error *err);
 
+// Cross-layer equalization, after calibration. Divides channels of values that lie between Conv,
+// ConvTranspose and Gemm nodes, through functions f(x / s) = f(x) / s (and Clips that a channel never
+// reaches), and multiplies the weights behind them, where that lowers the expected error of products whose
+// weights have one scale for all channels. Keeps the graph's meaning up to rounding.
+typedef struct oq_equalize_options {
+    const bool *chosen; // [node_count] nodes that will be quantized
+    int activation_bits, weight_bits;
+} oq_equalize_options;
+// The axes along which calibration keeps ranges per channel for it, in `axis` [value_count] where that says
+// -1.
+void oq_equalize_axes(oq_graph *graph, int *axis);
+// `stats` are of this graph with those axes; values that change get new names and entries of their own.
+// *count: groups of values that were rescaled.
+oq_status oq_pass_equalize(oq_graph *graph, const oq_equalize_options *options, oq_stats *stats,
+                           size_t *count, oq_error *err);
+
 // Those before calibration in their order: what calibration and quantization work on.
 oq_status oq_prepare_model(oq_model *model, oq_regions *regions, oq_error *err);
 // Hash of the prepared graph (structure, attributes, constants): the key of statistics.

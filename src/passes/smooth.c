@@ -123,27 +123,6 @@ static oq_status gather(group *g, const oq_stats *stats, bool *found, oq_error *
 
 // --- how much it is worth ---
 
-// The sum of squares is known of the tensor alone. It is shared out among the channels by the squares of
-// their largest values, but no channel gets less than the square of its mean.
-static void measure_channels(group *g) {
-    const oq_tensor_stats *t = g->stats;
-    double largest = 0, squares = 0;
-    for (size_t j = 0; j < g->channels; j++) {
-        g->reach[j] = fmax(fabs((double)t->channel_min[j]), fabs((double)t->channel_max[j]));
-        largest = fmax(largest, g->reach[j]);
-    }
-    for (size_t j = 0; j < g->channels; j++) {
-        g->reach[j] = fmax(g->reach[j], largest * LEAST_SHARE);
-        squares += g->reach[j] * g->reach[j];
-    }
-    const double share =
-        squares > 0 ? oq_exact_sum_get(&t->sum_squares) / (double)t->channel_count / squares : 0;
-    for (size_t j = 0; j < g->channels; j++) {
-        const double mean = oq_exact_sum_get(&t->channel_sum[j]) / (double)t->channel_count;
-        g->power[j] = fmax(share * g->reach[j] * g->reach[j], mean * mean);
-    }
-}
-
 // Largest |w| that meets each channel, into `largest`; and the sums of squares.
 static void measure_weights(group *g, double *largest) {
     memset(largest, 0, g->channels * sizeof *largest);
@@ -226,7 +205,7 @@ static oq_status decide(group *g, bool *worthwhile, oq_error *err) {
     double before, after;
     double *largest = oq_mem_calloc(g->graph->model->mem, g->channels + 1, sizeof *largest, err);
     if (!largest) return ONNXQ_NO_MEMORY;
-    measure_channels(g);
+    oq_stats_channel_power(g->stats, LEAST_SHARE, g->reach, g->power);
     measure_weights(g, largest);
     *worthwhile = choose_factors(g, largest);
     oq_mem_free(g->graph->model->mem, largest);

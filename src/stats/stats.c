@@ -74,8 +74,19 @@ static oq_status channels_new(oq_tensor_stats *t, oq_mem *mem, size_t channels, 
     return ONNXQ_OK;
 }
 
+// Runs shorter than this cost less one by one.
+#define LEAST_ROW 16
+
 // Moments of `n` values of one channel.
 static void add_channel(const float *x, size_t n, float *min, float *max, double *sum) {
+    if (n >= LEAST_ROW) {
+        oq_rows_stats s;
+        oq_rows_statistics(x, n, &s);
+        if (s.min < *min) *min = s.min + 0.0F;
+        if (s.max > *max) *max = s.max + 0.0F;
+        *sum += s.sum;
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         const float v = x[i];
         if (!isfinite(v)) continue;
@@ -194,4 +205,23 @@ oq_status oq_stats_merge(oq_stats *into, const oq_stats *other, oq_error *err) {
         OQ_TRY(merge_tensor(mine, other->tensors[i], into->mem, err));
     }
     return ONNXQ_OK;
+}
+
+void oq_stats_channel_power(const oq_tensor_stats *t, double least_share, double *reach, double *power) {
+    double largest = 0, squares = 0;
+    for (size_t c = 0; c < t->channels; c++) {
+        power[c] = fmax(fabs((double)t->channel_min[c]), fabs((double)t->channel_max[c]));
+        largest = fmax(largest, power[c]);
+    }
+    for (size_t c = 0; c < t->channels; c++) {
+        power[c] = fmax(power[c], largest * least_share);
+        if (reach) reach[c] = power[c];
+        squares += power[c] * power[c];
+    }
+    const double share =
+        squares > 0 ? oq_exact_sum_get(&t->sum_squares) / (double)t->channel_count / squares : 0;
+    for (size_t c = 0; c < t->channels; c++) {
+        const double mean = oq_exact_sum_get(&t->channel_sum[c]) / (double)t->channel_count;
+        power[c] = fmax(share * power[c] * power[c], mean * mean);
+    }
 }

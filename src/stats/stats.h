@@ -77,6 +77,11 @@ oq_status oq_stats_add(oq_tensor_stats *into, oq_mem *mem, const oq_tensor *tens
 // Adds everything of `other` (same model); exact in any order.
 oq_status oq_stats_merge(oq_stats *into, const oq_stats *other, oq_error *err);
 
+// Per channel (t->channels is not 0): the largest |x|, at least `least_share` of the tensor's largest, and
+// the mean of x^2, estimated: the sum of squares is known of the tensor alone; it is shared out by the
+// squares of the largest values, but no channel gets less than the square of its mean. `reach` may be NULL.
+void oq_stats_channel_power(const oq_tensor_stats *t, double least_share, double *reach, double *power);
+
 oq_status oq_stats_save(const oq_stats *stats, const char *path, oq_error *err);
 oq_status oq_stats_load(oq_mem *mem, const char *path, oq_stats **out, oq_error *err);
 

@@ -15,21 +15,25 @@ static oq_status find_floors(oq_quantization *q, oq_error *err) {
 }
 
 // On a copy of the statistics, which gets entries for the values that arise.
-static oq_status smooth(oq_quantization *q, const oq_stats *stats, oq_error *err) {
+static oq_status rescale(oq_quantization *q, const oq_stats *stats, oq_error *err) {
     oq_graph *graph = q->model->graph;
     bool *chosen = oq_mem_calloc(q->model->mem, graph->node_count + 1, sizeof *chosen, err);
     if (!chosen) return ONNXQ_NO_MEMORY;
-    const oq_smooth_options options = {.chosen = chosen,
-                                       .activation_bits = q->quant.activation_bits,
-                                       .weight_bits = q->quant.weight_bits,
-                                       .per_channel = q->quant.per_channel};
+    const oq_equalize_options equalize = {
+        .chosen = chosen, .activation_bits = q->quant.activation_bits, .weight_bits = q->quant.weight_bits};
+    const oq_smooth_options smooth = {.chosen = chosen,
+                                      .activation_bits = q->quant.activation_bits,
+                                      .weight_bits = q->quant.weight_bits,
+                                      .per_channel = q->quant.per_channel};
     oq_status status;
-    size_t count;
+    size_t equalized = 0, smoothed;
     OQ_TRY_DONE(oq_quant_chosen(graph, &q->quant, chosen, err));
     OQ_TRY_DONE(oq_stats_new(stats->mem, &q->stats, err));
     OQ_TRY_DONE(oq_stats_merge(q->stats, stats, err));
-    OQ_TRY_DONE(oq_pass_smooth(graph, &options, q->stats, &count, err));
-    if (count) OQ_TRY_DONE(oq_infer_graph(graph, err));
+    // Rows with scales of their own gain nothing from it: see docs/quantization.md.
+    if (!q->quant.per_channel) OQ_TRY_DONE(oq_pass_equalize(graph, &equalize, q->stats, &equalized, err));
+    OQ_TRY_DONE(oq_pass_smooth(graph, &smooth, q->stats, &smoothed, err));
+    if (equalized || smoothed) OQ_TRY_DONE(oq_infer_graph(graph, err));
 done:
     oq_mem_free(q->model->mem, chosen);
     return status;
@@ -41,7 +45,7 @@ oq_status oq_quantization_begin(oq_quantization *q, oq_model *model, const oq_st
     OQ_TRY(oq_pass_upgrade_opset(model, oq_quant_minimum_opset(quant), err));
     OQ_TRY(oq_infer_graph(model->graph, err));
     OQ_TRY(find_floors(q, err));
-    return smooth(q, stats, err);
+    return rescale(q, stats, err);
 }
 
 void oq_quantization_release(oq_quantization *q) {
