@@ -15,6 +15,8 @@ oq_status oq_pass_remove_no_ops(oq_graph *graph, oq_error *err);
 // BatchNormalization (and Mul, Add, Sub, Div by constants per channel) into the Conv, ConvTranspose, Gemm or
 // MatMul before it.
 oq_status oq_pass_fold_batch_norm(oq_graph *graph, oq_error *err);
+// HardSigmoid behind a product into Mul and Add, which the pass above folds, and Clip.
+oq_status oq_pass_split_hard_sigmoid(oq_graph *graph, oq_error *err);
 // Pad of constant zeros, on spatial axes, into the pads of the Conv behind it. A Pad that others read stays
 // for them.
 oq_status oq_pass_fold_pads(oq_graph *graph, oq_error *err);
@@ -24,6 +26,7 @@ oq_status oq_pass_upgrade_opset(oq_model *model, int64_t opset, oq_error *err);
 // Marks functions written out in primitives: node->region. The kinds found are listed in `regions`.
 typedef enum oq_region_kind {
     OQ_REGION_GELU,
+    OQ_REGION_GELU_TANH,
     OQ_REGION_SILU,
     OQ_REGION_HARD_SWISH,
     OQ_REGION_HARD_SIGMOID,
@@ -42,6 +45,9 @@ typedef struct oq_regions {
 } oq_regions;
 oq_status oq_pass_find_regions(oq_graph *graph, oq_regions *out, oq_error *err);
 void oq_regions_release(oq_regions *regions);
+// Writes GELU by tanh and HardSwish anew in the one form that runtimes compute in one kernel or in two. Types
+// are to be inferred and regions to be found again.
+oq_status oq_pass_write_canonical(oq_graph *graph, const oq_regions *regions, oq_error *err);
 // The input below which a function gives (nearly) 0, so that a quantized range need not reach further; -inf:
 // none.
 double oq_region_floor(oq_region_kind kind);

@@ -47,7 +47,7 @@ static const struct {
     const char *pattern;
 } forms[] = {
     {OQ_REGION_GELU, HALF_OF(ONE_ERF)},
-    {OQ_REGION_GELU, HALF_OF(ONE_TANH)},
+    {OQ_REGION_GELU_TANH, HALF_OF(ONE_TANH)},
     {OQ_REGION_SILU, "Mul(x,Sigmoid(x|Mul(x,c)))"},
     {OQ_REGION_HARD_SWISH, "Div(Mul(x," RELU6 "),6)|Mul(Mul(x," RELU6 "),.16666667)"},
     {OQ_REGION_HARD_SWISH, "Mul(x," HARD ")|Mul(Div(x,6)|Mul(x,.16666667)," RELU6 ")"},
@@ -63,6 +63,7 @@ static const struct {
 // Below these inputs the function's output is 0, or nearer to it than an 8-bit step of any useful range.
 double oq_region_floor(oq_region_kind kind) {
     static const double floors[] = {[OQ_REGION_GELU] = -4,
+                                    [OQ_REGION_GELU_TANH] = -4,
                                     [OQ_REGION_SILU] = -8,
                                     [OQ_REGION_HARD_SWISH] = -3,
                                     [OQ_REGION_SOFTMAX] = -INFINITY};

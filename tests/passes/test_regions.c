@@ -25,13 +25,13 @@ static const form forms[] = {
     {OQ_REGION_GELU, 0, "d = Mul(ir2, x)\ne = Erf(d)\np = Add(one, e)\nh = Mul(half, p)\ny = Mul(h, x)"},
     {OQ_REGION_GELU, 0, "d = Div(x, r2)\ne = Erf(d)\np = Add(e, one)\nh = Mul(x, half)\ny = Mul(p, h)"},
     // GELU by tanh: cube by Pow, by products, nested as JAX does
-    {OQ_REGION_GELU, 0,
+    {OQ_REGION_GELU_TANH, 0,
      "q = Pow(x, three)\nk = Mul(q, k44)\ns = Add(x, k)\nt = Mul(s, k79)\nu = Tanh(t)\np = Add(u, one)\n"
      "m = Mul(x, p)\ny = Mul(half, m)"},
-    {OQ_REGION_GELU, 0,
+    {OQ_REGION_GELU_TANH, 0,
      "q = Mul(x, x)\nq3 = Mul(q, x)\nk = Mul(k44, q3)\ns = Add(k, x)\nt = Mul(k79, s)\nu = Tanh(t)\n"
      "p = Add(one, u)\nh = Mul(half, x)\ny = Mul(h, p)"},
-    {OQ_REGION_GELU, 0,
+    {OQ_REGION_GELU_TANH, 0,
      "a = Mul(k44, x)\nb = Mul(x, a)\nk = Mul(x, b)\ns = Add(x, k)\nt = Mul(k79, s)\nu = Tanh(t)\n"
      "p = Add(one, u)\nh = Mul(half, p)\ny = Mul(x, h)"},
     {OQ_REGION_SILU, 0, "s = Sigmoid(x)\ny = Mul(x, s)"},
