@@ -15,6 +15,7 @@ static oq_status watch_begin(watch *w, const oq_prepared *prepared, oq_error *er
     w->axis = oq_mem_calloc(w->mem, graph->value_count + 1, sizeof *w->axis, err);
     if (!w->axis) return ONNXQ_NO_MEMORY;
     oq_smooth_axes(graph, w->axis);
+    oq_equalize_axes(graph, w->axis);
     return ONNXQ_OK;
 }
 
@@ -32,7 +33,6 @@ static oq_status watch_plans(watch *w, oq_graph *graph, const oq_quant_options *
     oq_status status = more && w->observed ? ONNXQ_OK : ONNXQ_NO_MEMORY;
     if (status == ONNXQ_OK) status = oq_quant_observe(graph, &defaults, w->observed, err);
     if (status == ONNXQ_OK) status = oq_quant_observe(graph, options, more, err);
-    if (!options->per_channel) oq_equalize_axes(graph, w->axis);
     for (size_t v = 0; status == ONNXQ_OK && v < graph->value_count; v++) w->observed[v] |= more[v];
     oq_mem_free(w->mem, more);
     return status;
@@ -54,10 +54,7 @@ oq_status oq_prepared_calibrate(const onnxq_session *session, const oq_prepared 
                                 const oq_dataset *data, size_t limit, oq_stats **out, oq_error *err) {
     watch w;
     oq_status status = watch_begin(&w, prepared, err);
-    if (status == ONNXQ_OK) {
-        oq_equalize_axes(prepared->model->graph, w.axis); // for whatever conversion uses them
-        status = calibrate(session, prepared, &w, data, limit, out, err);
-    }
+    if (status == ONNXQ_OK) status = calibrate(session, prepared, &w, data, limit, out, err);
     watch_end(&w);
     return status;
 }

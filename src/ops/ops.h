@@ -72,7 +72,8 @@ typedef struct oq_op_version {
     unsigned spent;
     // Rewrites a node of the version before this one to this one. NULL: nothing to do but the number.
     oq_status (*upgrade)(oq_upgrade_context *context, oq_error *err);
-    // Whether this node draws random numbers, for operators that only some nodes of do. NULL: as the flags say.
+    // Whether this node draws random numbers, for operators that only some nodes of do. NULL: as the flags
+    // say.
     bool (*random)(oq_graph *graph, const oq_node *node);
     // Multiply-accumulates of one run, unknown sizes counted as 1. NULL: not a product, none.
     uint64_t (*macs)(const oq_graph *graph, const oq_node *node);
