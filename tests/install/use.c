@@ -12,7 +12,8 @@ int main(int count, char **args) {
     if (count != 2) return 2;
     const int ok = onnxq_session_new(NULL, &session, &err) == ONNXQ_OK &&
                    onnxq_model_load(session, args[1], &model, &err) == ONNXQ_OK &&
-                   onnxq_inspect(model, &report, &err) == ONNXQ_OK && strstr(onnxq_report_text(report), "Conv");
+                   onnxq_inspect(model, &report, &err) == ONNXQ_OK &&
+                   strstr(onnxq_report_text(report), "Conv");
     if (!ok) fprintf(stderr, "use: %s\n", err.message);
     onnxq_report_free(report);
     onnxq_model_free(model);
