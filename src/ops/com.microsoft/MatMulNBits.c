@@ -19,7 +19,7 @@ typedef struct weights {
 // Field `i` of a row of packed ones.
 static unsigned field(const uint8_t *row, size_t i, unsigned bits) {
     const size_t each = 8 / bits;
-    return row[i / each] >> (i % each * bits) & ((1U << bits) - 1);
+    return (unsigned)row[i / each] >> (i % each * bits) & ((1U << bits) - 1);
 }
 
 static void dequantize_row(const weights *w, size_t j, float *out) {
