@@ -43,8 +43,8 @@ static oq_status read_attributes(const oq_node *node, weights *w, oq_error *err)
     if (bits != 2 && bits != 4 && bits != 8)
         return oq_fail(err, ONNXQ_UNSUPPORTED, "MatMulNBits of %lld bits: only 2, 4 and 8 are known",
                        (long long)bits);
-    if (k < 1 || n < 1 || block < 1 || block * bits % 8 || k > INT32_MAX || n > INT32_MAX ||
-        block > INT32_MAX)
+    if (k < 1 || n < 1 || block < 1 || k > INT32_MAX || n > INT32_MAX || block > INT32_MAX ||
+        block * bits % 8)
         return oq_fail(err, ONNXQ_BAD_MODEL,
                        "MatMulNBits: K %lld, N %lld and block_size %lld must be positive, blocks whole bytes",
                        (long long)k, (long long)n, (long long)block);
