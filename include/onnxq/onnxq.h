@@ -180,10 +180,17 @@ typedef struct onnxq_statistics onnxq_statistics;
 onnxq_status onnxq_calibrate(onnxq_model *model, const onnxq_data *data, size_t limit, onnxq_statistics **out,
                              onnxq_error *err);
 onnxq_status onnxq_statistics_save(const onnxq_statistics *statistics, const char *path, onnxq_error *err);
+// Reads such a file, or ranges that somebody wrote: a text of lines `TENSOR LOW HIGH`, with comments behind
+// #; a name that holds blanks or begins with # stands in double quotes, in which \" and \\ stand for " and \.
+// Such ranges are used as they are, whatever the method. BAD_DATA names the line.
 onnxq_status onnxq_statistics_load(onnxq_session *session, const char *path, onnxq_statistics **out,
                                    onnxq_error *err);
-// Adds `other`, made from the same model over other samples; the order of merging does not matter.
+// Adds `other`, made from the same model over other samples; the order of merging does not matter. Ranges
+// that somebody wrote are BAD_DATA.
 onnxq_status onnxq_statistics_merge(onnxq_statistics *into, const onnxq_statistics *other, onnxq_error *err);
+// The tensors whose ranges a conversion with default options needs, as such a text with ? for the numbers;
+// the caller frees it.
+onnxq_status onnxq_model_ranges(onnxq_model *model, char **text, onnxq_error *err);
 uint64_t onnxq_statistics_samples(const onnxq_statistics *statistics);
 void onnxq_statistics_free(onnxq_statistics *statistics);
 
@@ -257,9 +264,10 @@ typedef struct onnxq_convert_options {
 
 onnxq_convert_options onnxq_convert_defaults(void);
 // Makes the quantized model. `statistics` may be NULL: then they are collected over `data`. `data` may be
-// NULL when there are statistics: then nothing is compared at the end. `report` may be NULL. Errors: USAGE,
-// BAD_MODEL, BAD_DATA, UNSUPPORTED; ACCURACY when the budget cannot be kept with a single layer quantized:
-// then `out` and `report` are the best that was found.
+// NULL when there are statistics: then nothing is compared at the end. A model with a node that cannot be run
+// needs statistics; then nothing is compared either, and biases stay as they are. `report` may be NULL.
+// Errors: USAGE, BAD_MODEL, BAD_DATA, UNSUPPORTED; ACCURACY when the budget cannot be kept with a single
+// layer quantized: then `out` and `report` are the best that was found.
 onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistics, const onnxq_data *data,
                            const onnxq_convert_options *options, onnxq_model **out, onnxq_report **report,
                            onnxq_error *err);

@@ -51,8 +51,11 @@ oq_range_method oq_api_method(onnxq_method method);
 
 // Public options as the planner's, checked.
 oq_status oq_options_translate(const onnxq_convert_options *options, oq_quant_options *out, oq_error *err);
-// BAD_DATA when statistics given by the user are of another model.
-oq_status oq_statistics_check(const oq_stats *stats, const oq_prepared *prepared, oq_error *err);
+// BAD_DATA when statistics given by the user are of another model, or name what is no tensor of this one.
+oq_status oq_statistics_check(const oq_stats *stats, const oq_model *model, const oq_prepared *prepared,
+                              oq_error *err);
+// BAD_DATA when ranges were given, but none of those that a layer of this plan needs.
+oq_status oq_ranges_check(const oq_stats *stats, const oq_graph *graph, const oq_plan *plan, oq_error *err);
 
 // Makes a report a public object; takes its texts over, also on failure.
 oq_status oq_report_wrap(onnxq_session *session, oq_report report, onnxq_report **out, oq_error *err);

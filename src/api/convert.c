@@ -77,15 +77,6 @@ static oq_status override_layers(const onnxq_convert_options *o, const oq_prepar
     return status;
 }
 
-oq_status oq_statistics_check(const oq_stats *stats, const oq_prepared *prepared, oq_error *err) {
-    char is[33], was[33];
-    if (oq_hash_equal(stats->model, prepared->hash)) return ONNXQ_OK;
-    return oq_fail(
-        err, ONNXQ_BAD_DATA,
-        "the statistics are of another model (%s, this one is %s): run 'onnxq calibrate' on this model",
-        oq_hash_format(stats->model, was), oq_hash_format(prepared->hash, is));
-}
-
 static double seconds_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -127,6 +118,7 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
     facts->correction_tried = data && !options->no_correction && !oq_dataset_is_synthetic(data);
     OQ_TRY_DONE(oq_quantization_begin(&q, prepared->model, stats, quant, err));
     OQ_TRY_DONE(make_plan(model->session, &q, data, facts->correction_tried, options, &plan, facts, err));
+    OQ_TRY_DONE(oq_ranges_check(stats, graph, plan, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
     OQ_TRY_DONE(oq_quantization_emit(&q, plan, graph, err));
 done:
@@ -179,6 +171,23 @@ static oq_status check_budget(const onnxq_convert_options *options, const onnxq_
     return ONNXQ_OK;
 }
 
+// What cannot be run can be quantized with ranges from a file, not by looking at what it computes.
+static oq_status check_runs(const oq_prepared *prepared, const onnxq_convert_options *options,
+                            bool calibrates, oq_convert_facts *facts, oq_error *err) {
+    oq_error *why = &facts->cannot_run;
+    const oq_status status = oq_graph_can_run(prepared->model->graph, why);
+    if (status == ONNXQ_OK || (status == ONNXQ_UNSUPPORTED && !calibrates && !facts->metric)) return ONNXQ_OK;
+    if (status != ONNXQ_UNSUPPORTED || options->metric != ONNXQ_METRIC_NONE)
+        oq_fail(err, status, "%s", why->message);
+    else
+        oq_fail(err, status,
+                "%s: give the ranges of the tensors in a file (--statistics; 'onnxq inspect --ranges' lists "
+                "them)",
+                why->message);
+    oq_error_at_node(err, why->node, why->op_type);
+    return status;
+}
+
 static oq_status budget_missed(const oq_convert_facts *facts, oq_error *err) {
     return oq_fail(err, ONNXQ_ACCURACY,
                    "%s=%g cannot be held: the best found has %.6g with %zu layers left float, on %zu samples "
@@ -208,12 +217,15 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     oq_status status;
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
     OQ_TRY_DONE(override_layers(options, &prepared, &q, &overrides, err));
+    OQ_TRY_DONE(check_runs(&prepared, options, !statistics, &facts, err));
+    if (*facts.cannot_run.message) data = NULL; // nothing is corrected or compared
     if (!statistics)
         OQ_TRY_DONE(oq_prepared_statistics(session, &prepared, data->set, &q, &own, &facts.cached, err));
     const oq_stats *stats = statistics ? statistics->stats : own;
-    OQ_TRY_DONE(oq_statistics_check(stats, &prepared, err));
+    OQ_TRY_DONE(oq_statistics_check(stats, model->model, &prepared, err));
     facts.samples = stats->samples;
     facts.synthetic = stats->synthetic;
+    facts.given = stats->given;
     OQ_TRY_DONE(quantize(model, &prepared, stats, data ? data->set : NULL, options, &q, &facts, err));
     if (data && options->verify_samples) {
         OQ_TRY_DONE(compare(model, &prepared, data, options->verify_samples, &verified, err));

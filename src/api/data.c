@@ -88,11 +88,14 @@ onnxq_status onnxq_statistics_load(onnxq_session *session, const char *path, onn
                                    onnxq_error *err) {
     oq_stats *stats = NULL;
     *out = NULL;
-    OQ_TRY(oq_stats_load(&session->mem, path, &stats, err));
+    OQ_TRY(oq_stats_load_any(&session->mem, path, &stats, err));
     return wrap_statistics(session, stats, out, err);
 }
 
 onnxq_status onnxq_statistics_merge(onnxq_statistics *into, const onnxq_statistics *other, onnxq_error *err) {
+    if (into->stats->given || other->stats->given)
+        return oq_fail(err, ONNXQ_BAD_DATA,
+                       "ranges that were written by hand cannot be merged: put them into one file");
     return oq_stats_merge(into->stats, other->stats, err);
 }
 

@@ -34,7 +34,7 @@ onnxq_status onnxq_sensitivity(onnxq_model *model, const onnxq_statistics *stati
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
     if (!statistics) OQ_TRY_DONE(oq_prepared_statistics(session, &prepared, data->set, &q, &own, NULL, err));
     const oq_stats *stats = statistics ? statistics->stats : own;
-    OQ_TRY_DONE(oq_statistics_check(stats, &prepared, err));
+    OQ_TRY_DONE(oq_statistics_check(stats, model->model, &prepared, err));
     OQ_TRY_DONE(measure(session, &prepared, stats, data->set, &q, limit, out, err));
 done:
     oq_stats_free(own);

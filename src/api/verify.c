@@ -45,7 +45,9 @@ static oq_status pretend_statistics(const oq_graph *graph, oq_stats **out, oq_er
     for (size_t i = 0; i < graph->value_count; i++) {
         const oq_gvalue *value = graph->values[i];
         oq_tensor_stats *stats;
-        if (value->type.kind != OQ_TYPE_TENSOR || !oq_dtype_info(value->type.dtype)->is_float) continue;
+        const bool unknown = value->type.kind == OQ_TYPE_UNKNOWN; // behind an operator that is not known
+        if (!unknown && (value->type.kind != OQ_TYPE_TENSOR || !oq_dtype_info(value->type.dtype)->is_float))
+            continue;
         OQ_TRY(oq_stats_ensure(*out, value->name, &stats, err));
         OQ_TRY(oq_stats_add(stats, graph->model->mem, &sample, 0, err));
     }
@@ -72,16 +74,17 @@ onnxq_status onnxq_inspect(onnxq_model *model, onnxq_report **out, onnxq_error *
     onnxq_session *session = model->session;
     oq_prepared prepared = {0};
     oq_plan *plan = NULL;
-    oq_error reason = {0};
+    oq_error reason = {0}, cannot_run = {0};
     oq_report report = {0};
     *out = NULL;
     oq_status status = oq_prepared_make(model, &prepared, &reason);
+    if (status == ONNXQ_OK) oq_graph_can_run(prepared.model->graph, &cannot_run);
     if (status == ONNXQ_OK) status = pretend_plan(&prepared, &plan, &reason);
     if (status == ONNXQ_NO_MEMORY) {
         if (err) *err = reason;
     } else {
         status = oq_report_inspect(&session->mem, model->model, plan ? prepared.model->graph : NULL, plan,
-                                   reason.message, &report, err);
+                                   reason.message, cannot_run.message, &report, err);
     }
     if (status == ONNXQ_OK) status = oq_report_wrap(session, report, out, err);
     oq_plan_free(plan);

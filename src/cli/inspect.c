@@ -3,11 +3,15 @@
 
 typedef struct inspect_values {
     common_values common;
-    int graph;
+    int graph, ranges;
 } inspect_values;
 
 static const option inspect_options[] = {{"graph", 0, OPTION_FLAG, NULL, "print the graph, one line a node",
                                           offsetof(inspect_values, graph), 0, 0},
+                                         {"ranges", 0, OPTION_FLAG, NULL,
+                                          "list the tensors whose ranges quantization needs, for a file that "
+                                          "'convert --statistics' reads once the numbers are filled in",
+                                          offsetof(inspect_values, ranges), 0, 0},
                                          {0}};
 
 static const option no_options[] = {{0}};
@@ -27,8 +31,8 @@ static onnxq_status inspect(void *values, char **positional, size_t count, onnxq
     char *text = NULL;
     onnxq_status status = terminal_session(&v->common, &session, err);
     if (status == ONNXQ_OK) status = onnxq_model_load(session, positional[0], &model, err);
-    if (status == ONNXQ_OK && v->graph) {
-        status = onnxq_model_print(model, &text, err);
+    if (status == ONNXQ_OK && (v->graph || v->ranges)) {
+        status = v->graph ? onnxq_model_print(model, &text, err) : onnxq_model_ranges(model, &text, err);
         if (status == ONNXQ_OK) fputs(text, stdout);
     } else if (status == ONNXQ_OK) {
         status = onnxq_inspect(model, &report, err);
@@ -56,7 +60,7 @@ static onnxq_status ops(void *values, char **positional, size_t count, onnxq_err
 
 const command inspect_command = {
     .name = "inspect",
-    .usage = "MODEL.onnx [--graph] [OPTION]...",
+    .usage = "MODEL.onnx [--graph|--ranges] [OPTION]...",
     .summary = "operators, sizes, multiply-accumulates, and what would be quantized",
     .options = inspect_options,
     .positional_least = 1,

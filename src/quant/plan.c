@@ -178,6 +178,7 @@ void oq_plan_free(oq_plan *plan) {
     oq_mem_free(plan->mem, plan->weights);
     oq_mem_free(plan->mem, plan->layers);
     oq_mem_free(plan->mem, plan->inner);
+    oq_mem_free(plan->mem, plan->missing);
     oq_mem_free(plan->mem, plan->order);
     oq_arena_release(&plan->arena);
     oq_mem_free(plan->mem, plan);
@@ -189,6 +190,11 @@ const oq_node_plan *oq_plan_node(const oq_plan *plan, oq_node_id id) { return &p
 const oq_inner_node *oq_plan_inner(const oq_plan *plan, size_t *count) {
     *count = plan->inner_count;
     return plan->inner;
+}
+
+const oq_value_id *oq_plan_missing(const oq_plan *plan, size_t *count) {
+    *count = plan->missing_count;
+    return plan->missing;
 }
 
 oq_plan_summary oq_plan_summarize(const oq_plan *plan) {

@@ -65,6 +65,8 @@ struct oq_plan {
     size_t layer_count, layer_capacity;
     oq_weight **weights;
     size_t weight_count, weight_capacity;
+    oq_value_id *missing; // block of mem: values that layers were dropped for, as no range is known of them
+    size_t missing_count, missing_capacity;
     oq_inner_node *inner;
     size_t inner_count, inner_capacity;
 };

@@ -118,6 +118,9 @@ void oq_plan_free(oq_plan *plan); // NULL is allowed
 const oq_tensor_plan *oq_plan_tensor(const oq_plan *plan, oq_value_id id);
 const oq_node_plan *oq_plan_node(const oq_plan *plan, oq_node_id id);
 const oq_inner_node *oq_plan_inner(const oq_plan *plan, size_t *count);
+// Values that layers were left float for because no range is known of them or of what shares their
+// parameters.
+const oq_value_id *oq_plan_missing(const oq_plan *plan, size_t *count);
 oq_plan_summary oq_plan_summarize(const oq_plan *plan);
 // Writes the plan into the graph which it was made for, or into its unchanged clone: the graph becomes the
 // quantized one. Once per graph; the node plans of the main graph stay readable afterwards.

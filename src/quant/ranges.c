@@ -100,15 +100,40 @@ bool oq_plan_needs_clip(const oq_plan *plan, oq_value_id value) {
            fmin(rint(range.max / scale) + zero, (double)carrier->max) > tensor->grid.qmax;
 }
 
-static void drop_layers_of(oq_plan *plan, oq_value_id leader, const char *reason, bool *changed) {
+// The value of a group by which a layer touches it, or OQ_NONE.
+static oq_value_id touched(const oq_plan *plan, const oq_layer *layer, oq_value_id leader) {
+    for (int i = 0; i < 2; i++)
+        if (!layer->operand[i].constant && oq_plan_leader(plan, layer->operand[i].value) == leader)
+            return layer->operand[i].value;
+    return layer->integer && oq_plan_leader(plan, layer->output) == leader ? layer->output : OQ_NONE;
+}
+
+// Lists a group of which no range is known, by the name under which a layer asks for it.
+static oq_status note_missing(oq_plan *plan, oq_value_id leader, oq_error *err) {
+    oq_value_id value = OQ_NONE;
+    for (size_t l = 0; l < plan->layer_count && value == OQ_NONE; l++)
+        if (!plan->layers[l].dropped) value = touched(plan, &plan->layers[l], leader);
+    if (value == OQ_NONE) return ONNXQ_OK;
+    OQ_TRY(oq_mem_reserve(plan->mem, (void **)&plan->missing, plan->missing_count, &plan->missing_capacity,
+                          sizeof *plan->missing, err));
+    plan->missing[plan->missing_count++] = value;
+    return ONNXQ_OK;
+}
+
+// Layers beside such a group stay float.
+static oq_status drop_layers_of(oq_plan *plan, oq_value_id leader, bool *changed, oq_error *err) {
     for (size_t l = 0; l < plan->layer_count; l++) {
         oq_layer *layer = &plan->layers[l];
-        if (layer->dropped) continue;
-        bool touches = layer->integer && oq_plan_leader(plan, layer->output) == leader;
-        for (int i = 0; i < 2; i++)
-            touches |= !layer->operand[i].constant && oq_plan_leader(plan, layer->operand[i].value) == leader;
-        if (touches) layer->dropped = reason, *changed = true;
+        const oq_value_id value = layer->dropped ? OQ_NONE : touched(plan, layer, leader);
+        if (value == OQ_NONE) continue;
+        layer->dropped = "a tensor beside it was never computed during calibration";
+        if (plan->stats->given)
+            layer->dropped = oq_arena_printf(&plan->arena, err, "no range is given for '%s'",
+                                             oq_graph_value(plan->graph, value)->name);
+        if (!layer->dropped) return ONNXQ_NO_MEMORY;
+        *changed = true;
     }
+    return ONNXQ_OK;
 }
 
 // The union of the members' ranges; `leader_known` [value_count] tells which groups have one.
@@ -156,15 +181,16 @@ static void unfold_inexact_clips(oq_plan *plan, bool *changed) {
     }
 }
 
+static bool leads(const oq_plan *plan, oq_value_id value) {
+    return plan->integer[value] && oq_plan_leader(plan, value) == value;
+}
+
 static oq_status assign(oq_plan *plan, const bool *leader_known, bool *changed, oq_error *err) {
-    for (size_t v = 0; v < plan->value_count; v++) {
-        const oq_value_id leader = oq_plan_leader(plan, (oq_value_id)v);
-        if (!plan->integer[v] || leader != (oq_value_id)v) continue;
-        if (leader_known[v])
-            OQ_TRY(set_group(plan, leader, err));
-        else
-            drop_layers_of(plan, leader, "a tensor beside it was never computed during calibration", changed);
-    }
+    const oq_value_id count = (oq_value_id)plan->value_count;
+    for (oq_value_id v = 0; v < count; v++)
+        if (leads(plan, v)) OQ_TRY((leader_known[v] ? set_group : note_missing)(plan, v, err));
+    for (oq_value_id v = 0; v < count; v++)
+        if (leads(plan, v) && !leader_known[v]) OQ_TRY(drop_layers_of(plan, v, changed, err));
     if (*changed) return ONNXQ_OK;
     for (size_t v = 0; v < plan->value_count; v++) {
         const oq_value_id leader = oq_plan_leader(plan, (oq_value_id)v);

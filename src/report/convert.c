@@ -54,6 +54,17 @@ static void print_correction(const json_t *c, oq_text *into) {
                    oq_json_count(c, "judged_on"));
 }
 
+// Where the ranges come from.
+static void print_origin(const json_t *root, oq_text *into) {
+    if (json_is_true(json_object_get(root, "given"))) {
+        oq_text_add(into, "ranges as given in a file\n");
+        return;
+    }
+    oq_text_printf(into, "calibrated on %zu%s samples%s\n", oq_json_count(root, "samples"),
+                   json_is_true(json_object_get(root, "synthetic")) ? " MADE-UP" : "",
+                   json_is_true(json_object_get(root, "cached")) ? ", statistics from the cache" : "");
+}
+
 static void print(const json_t *root, oq_text *into) {
     char before[24], after[24], peak[24];
     const double was = oq_json_number(root, "weight_bytes_before"),
@@ -63,13 +74,14 @@ static void print(const json_t *root, oq_text *into) {
     oq_print_plan(json_object_get(root, "plan"), into);
     oq_text_printf(into, "weights: %s -> %s (%.2fx)\n", oq_format_bytes(before, sizeof before, (uint64_t)was),
                    oq_format_bytes(after, sizeof after, (uint64_t)is), was > 0 ? is / was : 1.);
-    oq_text_printf(into, "calibrated on %zu%s samples%s\n", oq_json_count(root, "samples"),
-                   json_is_true(json_object_get(root, "synthetic")) ? " MADE-UP" : "",
-                   json_is_true(json_object_get(root, "cached")) ? ", statistics from the cache" : "");
+    print_origin(root, into);
     print_correction(json_object_get(root, "bias_correction"), into);
     oq_print_budget(json_object_get(root, "budget"), into);
     if (json_is_object(json_object_get(root, "verify")))
         oq_print_verify(json_object_get(root, "verify"), into);
+    else if (json_object_get(root, "cannot_run"))
+        oq_text_printf(into, "neither corrected nor compared with the float model: %s\n",
+                       oq_json_text(root, "cannot_run"));
     else
         oq_text_add(into, "not compared with the float model\n");
     oq_text_printf(into, "%.1f s, peak memory %s\n", oq_json_number(root, "seconds"),
@@ -83,6 +95,9 @@ oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq
     json_object_set_new(root, "samples", json_integer((json_int_t)facts->samples));
     json_object_set_new(root, "synthetic", json_boolean(facts->synthetic));
     json_object_set_new(root, "cached", json_boolean(facts->cached));
+    json_object_set_new(root, "given", json_boolean(facts->given));
+    if (*facts->cannot_run.message)
+        json_object_set_new(root, "cannot_run", json_string(facts->cannot_run.message));
     json_object_set_new(root, "operators_after", oq_json_operators(quantized->graph));
     json_object_set_new(root, "weight_bytes_after",
                         json_integer((json_int_t)oq_report_constant_bytes(quantized)));

@@ -77,6 +77,9 @@ static void print(const json_t *root, oq_text *into) {
                    oq_format_bytes(bytes, sizeof bytes, oq_json_count(root, "weight_bytes")));
     json_object_foreach(json_object_get(root, "operators"), key, value)
         oq_text_printf(into, "  %-26s %6lld\n", key, (long long)json_integer_value(value));
+    if (json_object_get(root, "cannot_run"))
+        oq_text_printf(into, "cannot be run, so convert needs ranges from a file: %s\n",
+                       oq_json_text(root, "cannot_run"));
     const json_t *plan = json_object_get(root, "plan");
     if (json_is_object(plan)) {
         oq_text_printf(
@@ -89,8 +92,9 @@ static void print(const json_t *root, oq_text *into) {
 }
 
 oq_status oq_report_inspect(oq_mem *mem, const oq_model *model, const oq_graph *prepared, const oq_plan *plan,
-                            const char *no_plan, oq_report *out, oq_error *err) {
+                            const char *no_plan, const char *cannot_run, oq_report *out, oq_error *err) {
     json_t *root = header(model, mem);
+    if (*cannot_run) json_object_set_new(root, "cannot_run", json_string(cannot_run));
     if (plan)
         json_object_set_new(root, "plan", oq_json_plan(prepared, plan));
     else

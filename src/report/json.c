@@ -54,8 +54,10 @@ static void count_operators(const oq_graph *graph, json_t *counts) {
     for (size_t i = 0; i < graph->node_count; i++) {
         const oq_node *node = graph->nodes[i];
         if (node->dead) continue;
-        const json_int_t before = json_integer_value(json_object_get(counts, node->op_type));
-        json_object_set_new(counts, node->op_type, json_integer(before + 1));
+        char name[256];
+        snprintf(name, sizeof name, "%s%s%s", node->domain, node->domain[0] ? "." : "", node->op_type);
+        const json_int_t before = json_integer_value(json_object_get(counts, name));
+        json_object_set_new(counts, name, json_integer(before + 1));
         for (size_t a = 0; a < node->attr_count; a++) {
             const oq_attr *attr = &node->attrs[a];
             if (attr->kind == OQ_ATTR_GRAPH) count_operators(attr->graph, counts);

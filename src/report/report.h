@@ -15,9 +15,9 @@ typedef struct oq_report {
 void oq_report_release(oq_mem *mem, oq_report *report);
 
 // What is in a model. `plan` says what would be quantized of its prepared form and may be NULL with the
-// reason why there is none.
+// reason why there is none; `cannot_run` is "" or why the model cannot be run.
 oq_status oq_report_inspect(oq_mem *mem, const oq_model *model, const oq_graph *prepared, const oq_plan *plan,
-                            const char *no_plan, oq_report *out, oq_error *err);
+                            const char *no_plan, const char *cannot_run, oq_report *out, oq_error *err);
 
 // What a conversion did. The counts, the plan's nodes and the budget's layers must be taken before emission
 // (oq_convert_facts_before).
@@ -26,6 +26,8 @@ typedef struct oq_convert_facts {
     const char *format;
     size_t samples;
     bool synthetic, cached; // statistics of made-up samples, from the cache
+    bool given;             // ranges that somebody wrote down, in place of statistics
+    oq_error cannot_run;    // set: why the model cannot be run, so that nothing was corrected or compared
     double seconds;
     size_t peak_memory; // bytes
     bool correction_tried;

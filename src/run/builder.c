@@ -49,27 +49,6 @@ oq_status oq_builder_collect(oq_builder *b, oq_error *err) {
     return b->needed && b->given && b->place ? ONNXQ_OK : ONNXQ_NO_MEMORY;
 }
 
-static oq_status resolve(oq_builder *b, oq_item *item, oq_error *err) {
-    const oq_node *node = item->node;
-    item->function = oq_function_of_node(b->graph->model, node);
-    if (item->function) return ONNXQ_OK;
-    item->opset = oq_graph_opset(b->graph, node->domain);
-    if (item->opset == 0) item->opset = 1; // models from before opset imports
-    const oq_op *op = oq_op_find(node->domain, node->op_type);
-    item->version = op ? oq_op_at(op, item->opset) : NULL;
-    if (item->version && item->version->run) return ONNXQ_OK;
-    oq_status status;
-    if (op && !item->version)
-        status = oq_fail(err, ONNXQ_BAD_MODEL, "this operator is younger than the model's opset %lld",
-                         (long long)item->opset);
-    else
-        status = oq_fail(err, ONNXQ_UNSUPPORTED,
-                         "operator %s%s%s cannot be run at opset %lld; `onnxq ops` lists those that can",
-                         node->domain, node->domain[0] ? "." : "", node->op_type, (long long)item->opset);
-    oq_error_name_node(err, node);
-    return status;
-}
-
 static const oq_constant *constant_behind(const oq_builder *b, oq_value_id id) {
     if ((size_t)id >= b->graph->value_count) return NULL;
     const oq_gvalue *value = oq_graph_value(b->graph, id);
@@ -93,6 +72,10 @@ static void mark_roots(oq_builder *b) {
         if (b->graph->captures[i] != OQ_NONE) b->given[b->graph->captures[i]] = true;
 }
 
+static oq_status resolve(const oq_graph *graph, oq_item *item, oq_error *err) {
+    return oq_node_resolve(graph, item->node, &item->function, &item->version, &item->opset, err);
+}
+
 oq_status oq_builder_mark(oq_builder *b, oq_error *err) {
     mark_roots(b);
     for (size_t i = b->item_count; i-- > 0;) {
@@ -109,7 +92,7 @@ oq_status oq_builder_mark(oq_builder *b, oq_error *err) {
     }
     // The error names the first node in the order of execution.
     for (size_t i = 0; i < b->item_count; i++)
-        if (b->items[i].needed && !b->items[i].version) OQ_TRY(resolve(b, &b->items[i], err));
+        if (b->items[i].needed && !b->items[i].version) OQ_TRY(resolve(b->graph, &b->items[i], err));
     return ONNXQ_OK;
 }
 

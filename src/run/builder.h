@@ -29,6 +29,10 @@ typedef struct oq_builder {
     oq_place *place; // [id_count]
 } oq_builder;
 
+// What runs a node: a local function, or a version of an operator that has a kernel. UNSUPPORTED or BAD_MODEL
+// names the node.
+oq_status oq_node_resolve(const oq_graph *graph, const oq_node *node, const oq_function **function,
+                          const oq_op_version **version, int64_t *opset, oq_error *err);
 // Lists the graph's nodes in order, with groups in place of the nodes that they stand for.
 oq_status oq_builder_collect(oq_builder *b, oq_error *err);
 // Marks what the outputs need, and resolves the operators of the nodes among that.

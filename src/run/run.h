@@ -21,6 +21,10 @@ typedef struct oq_program_options {
     bool plain_qdq;
 } oq_program_options;
 
+// Whether every node can be run, those of bodies and called functions included: UNSUPPORTED names the first
+// that cannot.
+oq_status oq_graph_can_run(const oq_graph *graph, oq_error *err);
+
 // Checks that every node can be run, orders, fixes lifetimes, loads constants, packs weights, finds DQ -> op
 // -> Q groups. UNSUPPORTED names the first node whose operator cannot be run. The graph must outlive the
 // program and not change.

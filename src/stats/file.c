@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-static const char magic[8] = "OQSTATS1";
+static const char magic[8] = OQ_STATS_MAGIC;
 enum { LIMBS = 40, CHECKSUM = 16 };
 
 // --- writing ---
@@ -85,7 +85,7 @@ oq_status oq_stats_save(const oq_stats *stats, const char *path, oq_error *err) 
     oq_text_add_bytes(&bytes, magic, sizeof magic);
     put_hash(&bytes, stats->model);
     put_hash(&bytes, stats->data);
-    put_number(&bytes, stats->synthetic);
+    put_number(&bytes, (uint64_t)stats->synthetic | (uint64_t)stats->given << 1);
     put_number(&bytes, stats->samples);
     put_number(&bytes, stats->count);
     for (size_t i = 0; i < stats->count; i++) put_tensor(&bytes, stats->tensors[i]);
@@ -214,8 +214,10 @@ static oq_status get_tensor(reader *r, oq_stats *stats, oq_error *err) {
     t->histogram.exponent = (int)exponent;
     t->histogram.first = get_signed(r);
     for (int b = 0; t->histogram.used && b < OQ_STATS_BINS; b++) t->histogram.count[b] = get_number(r);
-    if (!range_is_sound(t->min, t->max) || !oq_histogram_is_placed(&t->histogram, t->min, t->max))
-        r->bad = true;
+    // Ranges that were given come without values.
+    const bool placed =
+        stats->given ? !t->histogram.used : oq_histogram_is_placed(&t->histogram, t->min, t->max);
+    if (!range_is_sound(t->min, t->max) || !placed) r->bad = true;
     return get_channels(r, t, stats->mem, err);
 }
 
@@ -232,7 +234,10 @@ static bool checksum_holds(const uint8_t *bytes, size_t count) {
 static oq_status parse(reader *r, oq_stats *stats, oq_error *err) {
     stats->model = get_hash(r);
     stats->data = get_hash(r);
-    stats->synthetic = get_number(r) != 0;
+    const uint64_t origin = get_number(r);
+    if (origin > 3) r->bad = true;
+    stats->synthetic = origin & 1;
+    stats->given = origin >> 1 & 1;
     stats->samples = get_number(r);
     const uint64_t count = get_number(r);
     for (uint64_t i = 0; i < count && !r->bad; i++) OQ_TRY(get_tensor(r, stats, err));

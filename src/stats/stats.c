@@ -198,6 +198,7 @@ oq_status oq_stats_merge(oq_stats *into, const oq_stats *other, oq_error *err) {
     into->data.low += other->data.low;
     into->data.high += other->data.high;
     into->synthetic |= other->synthetic;
+    into->given |= other->given;
     into->samples += other->samples;
     for (size_t i = 0; i < other->count; i++) {
         oq_tensor_stats *mine;

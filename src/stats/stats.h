@@ -6,7 +6,8 @@
 #include "base/map.h"
 #include "grid/grid.h"
 
-#define OQ_STATS_BINS 2048
+#define OQ_STATS_BINS  2048
+#define OQ_STATS_MAGIC "OQSTATS1" // a statistics file begins so
 
 // Sums are exact in any order: each sample's double sum is added to a wide integer accumulator of this many
 // 32-bit limbs.
@@ -61,6 +62,7 @@ typedef struct oq_stats {
     oq_mem *mem;
     oq_hash model, data;
     bool synthetic; // made-up data
+    bool given;     // ranges that somebody wrote down: of no known model, from no samples
     uint64_t samples;
     oq_tensor_stats **tensors;
     size_t count, capacity;
@@ -84,6 +86,9 @@ void oq_stats_channel_power(const oq_tensor_stats *t, double least_share, double
 
 oq_status oq_stats_save(const oq_stats *stats, const char *path, oq_error *err);
 oq_status oq_stats_load(oq_mem *mem, const char *path, oq_stats **out, oq_error *err);
+// The same, or a text of ranges: lines `TENSOR LOW HIGH`, a name that holds blanks or begins with # in double
+// quotes, comments behind #. BAD_DATA names the line.
+oq_status oq_stats_load_any(oq_mem *mem, const char *path, oq_stats **out, oq_error *err);
 
 typedef enum oq_range_method {
     OQ_RANGE_AUTO, // MSE where that cuts off at most 1 % of the values, else MINMAX
