@@ -112,9 +112,13 @@ oq_status conformance_list(oq_mem *mem, const char *folder, const char *filter, 
 
 static oq_status ledger_line(void *self, char *text, oq_error *err) {
     const reading *r = self;
-    const char *space = strchr(text, ' ');
-    if (!space) return oq_fail(err, ONNXQ_BAD_DATA, "ledger line '%s' has no outcome", text);
-    return add_case(r->mem, r->cases, text, (size_t)(space - text), 0, 0, space + 1, err);
+    char *operators = strchr(text, ' '), *outcome = operators ? strchr(operators + 1, ' ') : NULL;
+    if (!outcome) return oq_fail(err, ONNXQ_BAD_DATA, "ledger line '%s' has no outcome", text);
+    *outcome = 0;
+    OQ_TRY(add_case(r->mem, r->cases, text, (size_t)(operators - text), 0, 0, outcome + 1, err));
+    conformance_case *c = &r->cases->items[r->cases->count - 1];
+    snprintf(c->operators, sizeof c->operators, "%s", operators + 1);
+    return ONNXQ_OK;
 }
 
 oq_status conformance_ledger_read(oq_mem *mem, const char *path, conformance_cases *out, oq_error *err) {
@@ -129,8 +133,8 @@ oq_status conformance_ledger_write(oq_mem *mem, const char *path, const conforma
     oq_status status = ONNXQ_OK;
     for (size_t i = 0; i < cases->count && status == ONNXQ_OK; i++) {
         char line[1500];
-        const int length =
-            snprintf(line, sizeof line, "%s %s\n", cases->items[i].name, cases->items[i].outcome);
+        const int length = snprintf(line, sizeof line, "%s %s %s\n", cases->items[i].name,
+                                    cases->items[i].operators, cases->items[i].outcome);
         status = oq_writer_write(writer, line, (size_t)length, err);
     }
     if (status == ONNXQ_OK) return oq_writer_commit(writer, err);

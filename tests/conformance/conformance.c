@@ -13,7 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MOST_JOBS 64
+#define MOST_JOBS        64
+#define CONFORMANCE_LINE (CONFORMANCE_OPERATORS + CONFORMANCE_REASON)
 
 typedef struct options {
     const char *folder, *ledger, *filter;
@@ -38,18 +39,22 @@ static bool start(const options *o, conformance_case *c, job *j) {
         close(ends[0]);
         alarm(o->timeout);
         conformance_run(o->folder, c);
-        const size_t size = strlen(c->outcome);
-        _exit(write(ends[1], c->outcome, size) == (ssize_t)size ? 0 : 1);
+        char line[CONFORMANCE_LINE];
+        const int size = snprintf(line, sizeof line, "%s %s", c->operators, c->outcome);
+        _exit(write(ends[1], line, (size_t)size) == size ? 0 : 1);
     }
     close(ends[1]);
     return j->pid > 0;
 }
 
 static void finish(const options *o, const job *j) {
-    char *outcome = j->c->outcome;
-    const ssize_t count = read(j->pipe, outcome, CONFORMANCE_REASON - 1);
-    outcome[count > 0 ? count : 0] = 0;
+    char line[CONFORMANCE_LINE], *outcome = j->c->outcome;
+    const ssize_t count = read(j->pipe, line, sizeof line - 1);
+    line[count > 0 ? count : 0] = 0;
     close(j->pipe);
+    const size_t length = strcspn(line, " ");
+    snprintf(j->c->operators, sizeof j->c->operators, "%.*s", length ? (int)length : 1, length ? line : "-");
+    snprintf(outcome, CONFORMANCE_REASON, "%s", line[length] ? line + length + 1 : "");
     int state = 0;
     waitpid(j->pid, &state, 0);
     if (WIFSIGNALED(state) && WTERMSIG(state) == SIGALRM)
@@ -103,12 +108,13 @@ static size_t judge(const options *o, const conformance_cases *cases, const conf
         const conformance_case *c = &cases->items[i];
         const conformance_case *before = find(ledger, c->name);
         const bool expected = o->ledger ? before && conformance_passes(before) : true;
-        const bool unexpected = expected != conformance_passes(c) || (o->ledger && !before);
+        const bool differs = o->ledger && (!before || strcmp(before->operators, c->operators) != 0);
+        const bool unexpected = expected != conformance_passes(c) || differs;
         passed += conformance_passes(c);
         wrong += unexpected;
         if (unexpected && o->ledger && !o->update)
-            printf("UNEXPECTED %s %s (ledger: %s)\n", c->name, c->outcome,
-                   before ? before->outcome : "no line");
+            printf("UNEXPECTED %s %s %s (ledger: %s %s)\n", c->name, c->operators, c->outcome,
+                   before ? before->operators : "no line", before ? before->outcome : "");
         else if (!o->quiet)
             printf("%s %s\n", c->name, c->outcome);
     }

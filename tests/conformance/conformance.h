@@ -5,13 +5,16 @@
 #include "base/text.h"
 #include "tensor/tensor.h"
 
-#define CONFORMANCE_REASON 400 // bytes of an outcome
+#define CONFORMANCE_REASON    400 // bytes of an outcome
+#define CONFORMANCE_OPERATORS 300 // bytes of a list of operators
 
 // One case: a folder with model.onnx and test_data_set_*.
 typedef struct conformance_case {
     char *name; // "node/test_abs"
     double rtol, atol;
-    char outcome[CONFORMANCE_REASON]; // "pass", or "fail: why"
+    char operators[CONFORMANCE_OPERATORS]; // of the main graph, each once: "Shape,Gather"; "-": none, not
+                                           // known
+    char outcome[CONFORMANCE_REASON];      // "pass", or "fail: why"
 } conformance_case;
 
 typedef struct conformance_cases {
@@ -26,10 +29,10 @@ oq_status conformance_list(oq_mem *mem, const char *folder, const char *filter, 
 void conformance_cases_free(oq_mem *mem, conformance_cases *cases);
 void conformance_sort(conformance_cases *cases);
 
-// Runs one case in this process and writes its outcome.
+// Runs one case in this process and writes its operators and its outcome.
 void conformance_run(const char *folder, conformance_case *c);
 
-// Reads a ledger: one line a case, "KIND/NAME OUTCOME". An absent file is an empty ledger.
+// Reads a ledger: one line a case, "KIND/NAME OPERATORS OUTCOME". An absent file is an empty ledger.
 oq_status conformance_ledger_read(oq_mem *mem, const char *path, conformance_cases *out, oq_error *err);
 oq_status conformance_ledger_write(oq_mem *mem, const char *path, const conformance_cases *cases,
                                    oq_error *err);

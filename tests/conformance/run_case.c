@@ -91,10 +91,27 @@ done:
     return status;
 }
 
+static bool names(const char *list, const char *name) {
+    const size_t length = strlen(name);
+    for (const char *at = list; (at = strstr(at, name)); at += length)
+        if ((at == list || at[-1] == ',') && (!at[length] || at[length] == ',')) return true;
+    return false;
+}
+
+static void list_operators(const oq_graph *graph, char *list, size_t size) {
+    size_t used = 0;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const char *name = graph->nodes[i]->op_type;
+        if (names(list, name) || used + strlen(name) + 2 > size) continue;
+        used += (size_t)snprintf(list + used, size - used, "%s%s", used ? "," : "", name);
+    }
+}
+
 static oq_status run_model(running *r, oq_error *err) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s/model.onnx", r->folder, r->c->name);
     OQ_TRY(oq_onnx_load(&r->mem, path, &r->model, err));
+    list_operators(r->model->graph, r->c->operators, sizeof r->c->operators);
     OQ_TRY(oq_check_graph(r->model->graph, false, err));
     OQ_TRY(oq_infer_graph(r->model->graph, err));
     OQ_TRY(oq_program_new(r->model->graph, NULL, &r->program, err));
@@ -138,5 +155,6 @@ void conformance_run(const char *folder, conformance_case *c) {
                  atomic_load(&r.mem.used));
     for (char *p = r.reason; *p; p++)
         if (*p == '\n') *p = ' ';
+    if (!c->operators[0]) snprintf(c->operators, sizeof c->operators, "-");
     snprintf(c->outcome, sizeof c->outcome, "%s%.380s", r.reason[0] ? "fail: " : "pass", r.reason);
 }

@@ -1,8 +1,6 @@
-# docs/operators.md and docs/cli.md are what the command prints of its own tables.
-foreach(document "operators.md ops" "cli.md help --markdown")
-  string(REPLACE " " ";" words ${document})
-  list(POP_FRONT words file)
-  add_test(NAME docs/${file} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/docs/compare ${CMAKE_SOURCE_DIR}/docs/${file}
-    $<TARGET_FILE:onnxq_command> ${words})
-  set_tests_properties(docs/${file} PROPERTIES LABELS docs)
-endforeach()
+# docs/cli.md is what the command prints of its own tables, docs/operators.md that and the ledger of the conformance cases.
+add_test(NAME docs/operators.md COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/docs/compare ${CMAKE_SOURCE_DIR}/docs/operators.md
+  ${CMAKE_SOURCE_DIR}/scripts/operators $<TARGET_FILE:onnxq_command>)
+add_test(NAME docs/cli.md COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/docs/compare ${CMAKE_SOURCE_DIR}/docs/cli.md
+  $<TARGET_FILE:onnxq_command> help --markdown)
+set_tests_properties(docs/operators.md docs/cli.md PROPERTIES LABELS docs)

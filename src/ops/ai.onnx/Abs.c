@@ -13,25 +13,6 @@ static const oq_unary formula = {
     .loop = {[OQ_WORK_F32] = f32, [OQ_WORK_F64] = f64, [OQ_WORK_I64] = i64, [OQ_WORK_U64] = u64}};
 OQ_UNARY_RUN(formula)
 
-static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_6[] = {{"T", OQ_T_NUMERIC3}, {0}};
-static const oq_type_set types_13[] = {{"T", OQ_T_NUMERIC4}, {0}};
-static const oq_attr_spec attrs_1[] = {{"consumed_inputs", OQ_ATTR_INTS, false}, {0}};
-
-static const oq_op_version versions[] = {
-    {.since = 1,
-     .signature = "X:T -> Y:T",
-     .types = types_1,
-     .attrs = attrs_1,
-     .infer = oq_infer_unary,
-     .run = run},
-    {.since = 6,
-     .signature = "X:T -> Y:T",
-     .types = types_6,
-     .infer = oq_infer_unary,
-     .run = run,
-     .upgrade = oq_upgrade_consumed},
-    {.since = 13, .signature = "X:T -> Y:T", .types = types_13, .infer = oq_infer_unary, .run = run},
-};
+static const oq_op_version versions[] = {OQ_VERSIONS_UNARY("X:T -> Y:T", OQ_T_NUMERIC3, OQ_T_NUMERIC4)};
 
 OQ_ONNX_OP(Abs, versions);

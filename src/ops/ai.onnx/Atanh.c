@@ -10,12 +10,7 @@ OQ_UNARY_LOOP(f64, double, atanh(x))
 static const oq_unary formula = OQ_UNARY_FLOATS;
 OQ_UNARY_RUN(formula)
 
-static const oq_type_set types_9[] = {{"T", OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_22[] = {{"T", OQ_T_FLOATS4}, {0}};
-
-static const oq_op_version versions[] = {
-    {.since = 9, .signature = "input:T -> output:T", .types = types_9, .infer = oq_infer_unary, .run = run},
-    {.since = 22, .signature = "input:T -> output:T", .types = types_22, .infer = oq_infer_unary, .run = run},
-};
+static const oq_op_version versions[] = {OQ_VERSION_UNARY(9, "input:T -> output:T", OQ_T_FLOATS3),
+                                         OQ_VERSION_UNARY(22, "input:T -> output:T", OQ_T_FLOATS4)};
 
 OQ_ONNX_OP(Atanh, versions);

@@ -57,103 +57,23 @@ static oq_status upgrade_6(oq_upgrade_context *context, oq_error *err) {
     return oq_node_set_int(context->graph, context->node, "to", dtype, err);
 }
 
-static const oq_type_set types_1[] = {
-    {"T1", OQ_T_NUMERIC3 | OQ_T(BOOL)}, {"T2", OQ_T_NUMERIC3 | OQ_T(BOOL)}, {0}};
-static const oq_type_set types_9[] = {{"T1", OQ_T_NUMERIC3 | OQ_T(BOOL) | OQ_T(STRING)},
-                                      {"T2", OQ_T_NUMERIC3 | OQ_T(BOOL) | OQ_T(STRING)},
-                                      {0}};
-static const oq_type_set types_13[] = {{"T1", OQ_T_NUMERIC4 | OQ_T(BOOL) | OQ_T(STRING)},
-                                       {"T2", OQ_T_NUMERIC4 | OQ_T(BOOL) | OQ_T(STRING)},
-                                       {0}};
-static const oq_type_set types_19[] = {{"T1", OQ_T_NUMERIC4 | OQ_T_FLOAT8 | OQ_T(BOOL) | OQ_T(STRING)},
-                                       {"T2", OQ_T_NUMERIC4 | OQ_T_FLOAT8 | OQ_T(BOOL) | OQ_T(STRING)},
-                                       {0}};
-static const oq_type_set types_21[] = {{"T1", OQ_T_ALL21 & ~(OQ_T(COMPLEX128) | OQ_T(COMPLEX64))},
-                                       {"T2", OQ_T_ALL21 & ~(OQ_T(COMPLEX128) | OQ_T(COMPLEX64))},
-                                       {0}};
-static const oq_type_set types_23[] = {{"T1", OQ_T_ALL23 & ~(OQ_T(COMPLEX128) | OQ_T(COMPLEX64))},
-                                       {"T2", OQ_T_ALL23 & ~(OQ_T(COMPLEX128) | OQ_T(COMPLEX64))},
-                                       {0}};
-static const oq_type_set types_24[] = {{"T1", OQ_T_ALL24 & ~(OQ_T(COMPLEX128) | OQ_T(COMPLEX64))},
-                                       {"T2", OQ_T_ALL24 & ~(OQ_T(COMPLEX128) | OQ_T(COMPLEX64))},
-                                       {0}};
-static const oq_type_set types_25[] = {{"T1", OQ_T_ALL25 & ~(OQ_T(COMPLEX128) | OQ_T(COMPLEX64))},
-                                       {"T2", OQ_T_ALL25 & ~(OQ_T(COMPLEX128) | OQ_T(COMPLEX64))},
-                                       {0}};
-static const oq_type_set types_28[] = {
-    {"T1", OQ_T_NUMERIC4 | OQ_T_FLOAT8 | OQ_T(BOOL) | OQ_T(FLOAT4E2M1) | OQ_T(FLOAT6E2M3) | OQ_T(FLOAT6E3M2) |
-               OQ_T(FLOAT8E8M0) | OQ_T(INT2) | OQ_T(INT4) | OQ_T(STRING) | OQ_T(UINT2) | OQ_T(UINT4)},
-    {"T2", OQ_T_NUMERIC4 | OQ_T_FLOAT8 | OQ_T(BOOL) | OQ_T(FLOAT4E2M1) | OQ_T(FLOAT6E2M3) | OQ_T(FLOAT6E3M2) |
-               OQ_T(FLOAT8E8M0) | OQ_T(INT2) | OQ_T(INT4) | OQ_T(STRING) | OQ_T(UINT2) | OQ_T(UINT4)},
-    {0}};
-static const oq_attr_spec attrs_1[] = {{"to", OQ_ATTR_STRING, true}, {0}};
-static const oq_attr_spec attrs_6[] = {{"to", OQ_ATTR_INT, true}, {0}};
-static const oq_attr_spec attrs_19[] = {{"saturate", OQ_ATTR_INT, false}, {"to", OQ_ATTR_INT, true}, {0}};
-static const oq_attr_spec attrs_24[] = {
-    {"round_mode", OQ_ATTR_STRING, false}, {"saturate", OQ_ATTR_INT, false}, {"to", OQ_ATTR_INT, true}, {0}};
+#define VERSION(SINCE, SET, UPGRADE, ...)                                                                    \
+    {                                                                                                        \
+        .since = SINCE, .signature = "input:T1 -> output:T2", .types = OQ_TYPES({"T1", SET}, {"T2", SET}),   \
+        .attrs = OQ_ATTRS(__VA_ARGS__), .infer = infer, .run = run, .upgrade = UPGRADE                       \
+    }
 
 static const oq_op_version versions[] = {
-    {.since = 1,
-     .signature = "input:T1 -> output:T2",
-     .types = types_1,
-     .attrs = attrs_1,
-     .infer = infer,
-     .run = run},
-    {.since = 6,
-     .signature = "input:T1 -> output:T2",
-     .types = types_1,
-     .attrs = attrs_6,
-     .infer = infer,
-     .run = run,
-     .upgrade = upgrade_6},
-    {.since = 9,
-     .signature = "input:T1 -> output:T2",
-     .types = types_9,
-     .attrs = attrs_6,
-     .infer = infer,
-     .run = run},
-    {.since = 13,
-     .signature = "input:T1 -> output:T2",
-     .types = types_13,
-     .attrs = attrs_6,
-     .infer = infer,
-     .run = run},
-    {.since = 19,
-     .signature = "input:T1 -> output:T2",
-     .types = types_19,
-     .attrs = attrs_19,
-     .infer = infer,
-     .run = run},
-    {.since = 21,
-     .signature = "input:T1 -> output:T2",
-     .types = types_21,
-     .attrs = attrs_19,
-     .infer = infer,
-     .run = run},
-    {.since = 23,
-     .signature = "input:T1 -> output:T2",
-     .types = types_23,
-     .attrs = attrs_19,
-     .infer = infer,
-     .run = run},
-    {.since = 24,
-     .signature = "input:T1 -> output:T2",
-     .types = types_24,
-     .attrs = attrs_24,
-     .infer = infer,
-     .run = run},
-    {.since = 25,
-     .signature = "input:T1 -> output:T2",
-     .types = types_25,
-     .attrs = attrs_24,
-     .infer = infer,
-     .run = run},
-    {.since = 28,
-     .signature = "input:T1 -> output:T2",
-     .types = types_28,
-     .attrs = attrs_24,
-     .infer = infer,
-     .run = run},
+    VERSION(1, OQ_T_NUMERIC3 | OQ_T(BOOL), NULL, {"to", OQ_ATTR_STRING, true}),
+    VERSION(6, OQ_T_NUMERIC3 | OQ_T(BOOL), upgrade_6, {"to", OQ_ATTR_INT, true}),
+    VERSION(9, OQ_T_NUMERIC3 | OQ_T(BOOL) | OQ_T(STRING), NULL, {"to", OQ_ATTR_INT, true}),
+    VERSION(13, OQ_CAST_TYPES_13, NULL, {"to", OQ_ATTR_INT, true}),
+    VERSION(19, OQ_CAST_TYPES_13 | OQ_T_FLOAT8, NULL, {"to", OQ_ATTR_INT, true}, OQ_CAST_ATTRS_19),
+    VERSION(21, OQ_T_ALL21 & ~OQ_T_COMPLEX, NULL, {"to", OQ_ATTR_INT, true}, OQ_CAST_ATTRS_19),
+    VERSION(23, OQ_T_ALL23 & ~OQ_T_COMPLEX, NULL, {"to", OQ_ATTR_INT, true}, OQ_CAST_ATTRS_19),
+    VERSION(24, OQ_T_ALL24 & ~OQ_T_COMPLEX, NULL, {"to", OQ_ATTR_INT, true}, OQ_CAST_ATTRS_24),
+    VERSION(25, OQ_T_ALL25 & ~OQ_T_COMPLEX, NULL, {"to", OQ_ATTR_INT, true}, OQ_CAST_ATTRS_24),
+    VERSION(28, OQ_T_ALL28 & ~OQ_T_COMPLEX, NULL, {"to", OQ_ATTR_INT, true}, OQ_CAST_ATTRS_24),
 };
 
 OQ_ONNX_OP(Cast, versions);

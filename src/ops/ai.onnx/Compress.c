@@ -34,24 +34,11 @@ static oq_status run(oq_run_context *context, oq_error *err) {
     return oq_mover_close(&m, err);
 }
 
-static oq_status infer(oq_infer_context *context, oq_error *err) {
-    const oq_type *in = oq_infer_in(context, 0);
-    const oq_attr *attr = oq_node_attr(context->node, "axis");
-    oq_infer_set(context, 0, oq_infer_dtype(context, 0), attr ? -1 : 1, NULL);
-    if (!attr || !in || in->rank < 0) return ONNXQ_OK;
-    oq_type out = *in;
-    int axis;
-    OQ_TRY(oq_infer_axis(context, attr->i, in->rank, &axis, err));
-    out.dim[axis] = OQ_DIM_ANONYMOUS;
-    oq_infer_set_type(context, 0, &out);
-    return ONNXQ_OK;
-}
-
 #define VERSION(SINCE, SET)                                                                                  \
     {                                                                                                        \
         .since = SINCE, .signature = "input:T, condition:T1 -> output:T",                                    \
         .types = OQ_TYPES({"T", SET}, {"T1", OQ_T(BOOL)}), .attrs = OQ_ATTRS({"axis", OQ_ATTR_INT, false}),  \
-        .infer = infer, .run = run                                                                           \
+        .infer = oq_infer_some, .run = run                                                                   \
     }
 
 static const oq_op_version versions[] = {VERSION(9, OQ_T_ALL1), VERSION(11, OQ_T_ALL1),

@@ -16,13 +16,7 @@ static uint64_t macs(const oq_graph *graph, const oq_node *node) {
     .release = oq_packed_free, .macs = macs
 static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {0}};
 static const oq_type_set types_22[] = {{"T", OQ_T_FLOATS4}, {0}};
-static const oq_attr_spec attrs[] = {{"auto_pad", OQ_ATTR_STRING, false},
-                                     {"dilations", OQ_ATTR_INTS, false},
-                                     {"group", OQ_ATTR_INT, false},
-                                     {"kernel_shape", OQ_ATTR_INTS, false},
-                                     {"pads", OQ_ATTR_INTS, false},
-                                     {"strides", OQ_ATTR_INTS, false},
-                                     {0}};
+static const oq_attr_spec attrs[] = {OQ_CONVOLUTION_ATTRS, {0}};
 
 static const oq_op_version versions[] = {
     {.since = 1, .signature = "X:T, W:T, B?:T -> Y:T", .types = types_1, .attrs = attrs, RUNS},

@@ -49,13 +49,7 @@ static uint64_t macs(const oq_graph *graph, const oq_node *node) {
 
 #define T8 (OQ_T(INT8) | OQ_T(UINT8))
 static const oq_type_set types[] = {{"T1", T8}, {"T2", T8}, {"T3", OQ_T(INT32)}, {0}};
-static const oq_attr_spec attrs[] = {{"auto_pad", OQ_ATTR_STRING, false},
-                                     {"dilations", OQ_ATTR_INTS, false},
-                                     {"group", OQ_ATTR_INT, false},
-                                     {"kernel_shape", OQ_ATTR_INTS, false},
-                                     {"pads", OQ_ATTR_INTS, false},
-                                     {"strides", OQ_ATTR_INTS, false},
-                                     {0}};
+static const oq_attr_spec attrs[] = {OQ_CONVOLUTION_ATTRS, {0}};
 
 static const oq_op_version versions[] = {
     {.since = 10,

@@ -19,29 +19,9 @@ static const oq_binary formula = {
     .strings = strings};
 OQ_BINARY_RUN(formula)
 
-static const oq_type_set types_1[] = {{"T", OQ_T_INDEX | OQ_T(BOOL)}, {"T1", OQ_T(BOOL)}, {0}};
-static const oq_type_set types_11[] = {{"T", OQ_T_NUMERIC3 | OQ_T(BOOL)}, {"T1", OQ_T(BOOL)}, {0}};
-static const oq_type_set types_13[] = {{"T", OQ_T_NUMERIC4 | OQ_T(BOOL)}, {"T1", OQ_T(BOOL)}, {0}};
-static const oq_type_set types_19[] = {
-    {"T", OQ_T_NUMERIC4 | OQ_T(BOOL) | OQ_T(STRING)}, {"T1", OQ_T(BOOL)}, {0}};
-static const oq_attr_spec attrs_1[] = {{"axis", OQ_ATTR_INT, false}, {"broadcast", OQ_ATTR_INT, false}, {0}};
-
-static const oq_op_version versions[] = {
-    {.since = 1,
-     .signature = "A:T, B:T -> C:T1",
-     .types = types_1,
-     .attrs = attrs_1,
-     .infer = oq_infer_test,
-     .run = run},
-    {.since = 7,
-     .signature = "A:T, B:T -> C:T1",
-     .types = types_1,
-     .infer = oq_infer_compare,
-     .run = run,
-     .upgrade = oq_upgrade_broadcast},
-    {.since = 11, .signature = "A:T, B:T -> C:T1", .types = types_11, .infer = oq_infer_compare, .run = run},
-    {.since = 13, .signature = "A:T, B:T -> C:T1", .types = types_13, .infer = oq_infer_compare, .run = run},
-    {.since = 19, .signature = "A:T, B:T -> C:T1", .types = types_19, .infer = oq_infer_compare, .run = run},
-};
+static const oq_op_version versions[] = {OQ_VERSIONS_RELATION_1_7(OQ_T_INDEX | OQ_T(BOOL)),
+                                         OQ_VERSION_RELATION(11, OQ_T_NUMERIC3 | OQ_T(BOOL)),
+                                         OQ_VERSION_RELATION(13, OQ_T_NUMERIC4 | OQ_T(BOOL)),
+                                         OQ_VERSION_RELATION(19, OQ_T_NUMERIC4 | OQ_T(BOOL) | OQ_T(STRING))};
 
 OQ_ONNX_OP(Equal, versions);

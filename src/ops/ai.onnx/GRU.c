@@ -52,28 +52,15 @@ enum { UPDATE, RESET, HIDDEN, GATES };
 STEP(f32, float, f32)
 STEP(f64, double, f64)
 
-static void each(oq_recurrent_state *s, size_t at, void (*f32)(const oq_recurrent_state *, size_t, size_t),
-                 void (*f64)(const oq_recurrent_state *, size_t, size_t)) {
-    for (size_t b = 0; b < s->all->batch; b++) {
-        size_t t = 0;
-        if (oq_recurrent_at(s, at, b, &t)) (s->all->work == OQ_WORK_F32 ? f32 : f64)(s, b, t);
-    }
-}
-
 static void step(oq_recurrent_state *s, size_t at) {
     const size_t size = oq_work_bytes(s->all->work) * s->all->hidden;
     oq_recurrent_multiply(s);
     if (!s->all->linear_before) {
         memset(s->scaled, 0, s->all->batch * size);
-        each(s, at, f32_resets, f64_resets);
+        oq_recurrent_each(s, at, f32_resets, f64_resets);
         oq_recurrent_multiply_last(s);
     }
-    each(s, at, f32_row, f64_row);
-    for (size_t b = 0; b < s->all->batch && s->all->y; b++) {
-        size_t t = 0;
-        if (!oq_recurrent_at(s, at, b, &t)) continue;
-        memcpy(oq_at_mutable(s->all->y, oq_recurrent_y_row(s, t, b), size), oq_at(s->h, b, size), size);
-    }
+    oq_recurrent_last(s, at, f32_row, f64_row);
 }
 
 static oq_status run(oq_run_context *context, oq_error *err) {

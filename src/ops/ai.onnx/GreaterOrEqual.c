@@ -10,12 +10,7 @@ OQ_BINARY_TEST(u64, uint64_t, a >= b)
 static const oq_binary formula = OQ_BINARY_RELATION;
 OQ_BINARY_RUN(formula)
 
-static const oq_type_set types_12[] = {{"T", OQ_T_NUMERIC3}, {"T1", OQ_T(BOOL)}, {0}};
-static const oq_type_set types_16[] = {{"T", OQ_T_NUMERIC4}, {"T1", OQ_T(BOOL)}, {0}};
-
-static const oq_op_version versions[] = {
-    {.since = 12, .signature = "A:T, B:T -> C:T1", .types = types_12, .infer = oq_infer_compare, .run = run},
-    {.since = 16, .signature = "A:T, B:T -> C:T1", .types = types_16, .infer = oq_infer_compare, .run = run},
-};
+static const oq_op_version versions[] = {OQ_VERSION_RELATION(12, OQ_T_NUMERIC3),
+                                         OQ_VERSION_RELATION(16, OQ_T_NUMERIC4)};
 
 OQ_ONNX_OP(GreaterOrEqual, versions);

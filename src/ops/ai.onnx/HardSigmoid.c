@@ -12,34 +12,7 @@ static oq_status run(oq_run_context *context, oq_error *err) {
                         oq_node_float(context->node, "beta", 0.5f), err);
 }
 
-static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_22[] = {{"T", OQ_T_FLOATS4}, {0}};
-static const oq_attr_spec attrs_1[] = {{"consumed_inputs", OQ_ATTR_INTS, false},
-                                       {"beta", OQ_ATTR_FLOAT, false},
-                                       {"alpha", OQ_ATTR_FLOAT, false},
-                                       {0}};
-static const oq_attr_spec attrs_6[] = {{"beta", OQ_ATTR_FLOAT, false}, {"alpha", OQ_ATTR_FLOAT, false}, {0}};
-
 static const oq_op_version versions[] = {
-    {.since = 1,
-     .signature = "X:T -> Y:T",
-     .types = types_1,
-     .attrs = attrs_1,
-     .infer = oq_infer_unary,
-     .run = run},
-    {.since = 6,
-     .signature = "X:T -> Y:T",
-     .types = types_1,
-     .attrs = attrs_6,
-     .infer = oq_infer_unary,
-     .run = run,
-     .upgrade = oq_upgrade_consumed},
-    {.since = 22,
-     .signature = "X:T -> Y:T",
-     .types = types_22,
-     .attrs = attrs_6,
-     .infer = oq_infer_unary,
-     .run = run},
-};
+    OQ_VERSIONS_ACTIVATION(22, {"beta", OQ_ATTR_FLOAT, false}, {"alpha", OQ_ATTR_FLOAT, false})};
 
 OQ_ONNX_OP(HardSigmoid, versions);

@@ -10,32 +10,6 @@ static oq_status run(oq_run_context *context, oq_error *err) {
     return oq_unary_run(context, &formula, oq_node_float(context->node, "alpha", 0.01f), 0, err);
 }
 
-static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_16[] = {{"T", OQ_T_FLOATS4}, {0}};
-static const oq_attr_spec attrs_1[] = {
-    {"consumed_inputs", OQ_ATTR_INTS, false}, {"alpha", OQ_ATTR_FLOAT, false}, {0}};
-static const oq_attr_spec attrs_6[] = {{"alpha", OQ_ATTR_FLOAT, false}, {0}};
-
-static const oq_op_version versions[] = {
-    {.since = 1,
-     .signature = "X:T -> Y:T",
-     .types = types_1,
-     .attrs = attrs_1,
-     .infer = oq_infer_unary,
-     .run = run},
-    {.since = 6,
-     .signature = "X:T -> Y:T",
-     .types = types_1,
-     .attrs = attrs_6,
-     .infer = oq_infer_unary,
-     .run = run,
-     .upgrade = oq_upgrade_consumed},
-    {.since = 16,
-     .signature = "X:T -> Y:T",
-     .types = types_16,
-     .attrs = attrs_6,
-     .infer = oq_infer_unary,
-     .run = run},
-};
+static const oq_op_version versions[] = {OQ_VERSIONS_ACTIVATION(16, {"alpha", OQ_ATTR_FLOAT, false})};
 
 OQ_ONNX_OP(LeakyRelu, versions);

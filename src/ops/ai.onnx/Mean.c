@@ -12,29 +12,8 @@ static oq_status run(oq_run_context *context, oq_error *err) {
     return oq_variadic_run(context, &formula, true, err);
 }
 
-static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_13[] = {{"T", OQ_T_FLOATS4}, {0}};
-static const oq_attr_spec attrs_1[] = {{"consumed_inputs", OQ_ATTR_INTS, false}, {0}};
-
 static const oq_op_version versions[] = {
-    {.since = 1,
-     .signature = "data_0+:T -> mean:T",
-     .types = types_1,
-     .attrs = attrs_1,
-     .infer = oq_infer_binary,
-     .run = run},
-    {.since = 6,
-     .signature = "data_0+:T -> mean:T",
-     .types = types_1,
-     .infer = oq_infer_binary,
-     .run = run,
-     .upgrade = oq_upgrade_consumed},
-    {.since = 8, .signature = "data_0+:T -> mean:T", .types = types_1, .infer = oq_infer_binary, .run = run},
-    {.since = 13,
-     .signature = "data_0+:T -> mean:T",
-     .types = types_13,
-     .infer = oq_infer_binary,
-     .run = run},
-};
+    OQ_VERSIONS_VARIADIC_1_6_8("data_0+:T -> mean:T", oq_infer_binary),
+    OQ_VERSION_VARIADIC(13, "data_0+:T -> mean:T", OQ_T_FLOATS4, oq_infer_binary)};
 
 OQ_ONNX_OP(Mean, versions);

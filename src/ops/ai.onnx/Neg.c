@@ -9,25 +9,7 @@ OQ_UNARY_LOOP(i64, int64_t, (int64_t)(0 - (uint64_t)x))
 static const oq_unary formula = {.loop = {[OQ_WORK_F32] = f32, [OQ_WORK_F64] = f64, [OQ_WORK_I64] = i64}};
 OQ_UNARY_RUN(formula)
 
-static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_6[] = {{"T", OQ_T_INTS_SIGNED | OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_13[] = {{"T", OQ_T_FLOATS4 | OQ_T_INTS_SIGNED}, {0}};
-static const oq_attr_spec attrs_1[] = {{"consumed_inputs", OQ_ATTR_INTS, false}, {0}};
-
 static const oq_op_version versions[] = {
-    {.since = 1,
-     .signature = "X:T -> Y:T",
-     .types = types_1,
-     .attrs = attrs_1,
-     .infer = oq_infer_unary,
-     .run = run},
-    {.since = 6,
-     .signature = "X:T -> Y:T",
-     .types = types_6,
-     .infer = oq_infer_unary,
-     .run = run,
-     .upgrade = oq_upgrade_consumed},
-    {.since = 13, .signature = "X:T -> Y:T", .types = types_13, .infer = oq_infer_unary, .run = run},
-};
+    OQ_VERSIONS_UNARY("X:T -> Y:T", OQ_T_FLOATS3 | OQ_T_INTS_SIGNED, OQ_T_FLOATS4 | OQ_T_INTS_SIGNED)};
 
 OQ_ONNX_OP(Neg, versions);

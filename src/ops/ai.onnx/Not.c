@@ -7,10 +7,6 @@ OQ_UNARY_LOOP(u64, uint64_t, !x)
 static const oq_unary formula = {.loop = {[OQ_WORK_U64] = u64}};
 OQ_UNARY_RUN(formula)
 
-static const oq_type_set types_1[] = {{"T", OQ_T(BOOL)}, {0}};
-
-static const oq_op_version versions[] = {
-    {.since = 1, .signature = "X:T -> Y:T", .types = types_1, .infer = oq_infer_unary, .run = run},
-};
+static const oq_op_version versions[] = {OQ_VERSION_UNARY(1, "X:T -> Y:T", OQ_T(BOOL))};
 
 OQ_ONNX_OP(Not, versions);

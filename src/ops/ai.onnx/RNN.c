@@ -1,8 +1,6 @@
 // RNN: h = f(x w' + h r' + bias).
 #include "ops/lib/recurrent.h"
 
-#include <string.h>
-
 #define STEP(NAME, T, F)                                                                                     \
     static void NAME(const oq_recurrent_state *s, size_t b, size_t t) {                                      \
         const size_t n = s->all->hidden;                                                                     \
@@ -23,20 +21,8 @@ STEP(row_f32, float, f32)
 STEP(row_f64, double, f64)
 
 static void step(oq_recurrent_state *s, size_t at) {
-    const size_t size = oq_work_bytes(s->all->work) * s->all->hidden;
     oq_recurrent_multiply(s);
-    for (size_t b = 0; b < s->all->batch; b++) {
-        size_t t = 0;
-        if (!oq_recurrent_at(s, at, b, &t)) continue;
-        if (s->all->work == OQ_WORK_F32) {
-            row_f32(s, b, t);
-        } else {
-            row_f64(s, b, t);
-        }
-        if (s->all->y) {
-            memcpy(oq_at_mutable(s->all->y, oq_recurrent_y_row(s, t, b), size), oq_at(s->h, b, size), size);
-        }
-    }
+    oq_recurrent_last(s, at, row_f32, row_f64);
 }
 
 static oq_status run(oq_run_context *context, oq_error *err) {

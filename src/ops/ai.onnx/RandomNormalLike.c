@@ -6,27 +6,6 @@ static oq_status run(oq_run_context *context, oq_error *err) {
                                oq_node_float(context->node, "scale", 1.0f), err);
 }
 
-static const oq_type_set types_1[] = {{"T1", OQ_T_ALL1}, {"T2", OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_22[] = {{"T1", OQ_T_ALL13}, {"T2", OQ_T_FLOATS4}, {0}};
-static const oq_attr_spec attrs_1[] = {{"dtype", OQ_ATTR_INT, false},
-                                       {"seed", OQ_ATTR_FLOAT, false},
-                                       {"scale", OQ_ATTR_FLOAT, false},
-                                       {"mean", OQ_ATTR_FLOAT, false},
-                                       {0}};
-
-static const oq_op_version versions[] = {
-    {.since = 1,
-     .signature = "input:T1 -> output:T2",
-     .types = types_1,
-     .attrs = attrs_1,
-     .infer = oq_infer_random_like,
-     .run = run},
-    {.since = 22,
-     .signature = "input:T1 -> output:T2",
-     .types = types_22,
-     .attrs = attrs_1,
-     .infer = oq_infer_random_like,
-     .run = run},
-};
+static const oq_op_version versions[] = {OQ_VERSIONS_RANDOM_LIKE("mean", "scale")};
 
 OQ_OP(ai_onnx, RandomNormalLike, "", versions, OQ_OP_RANDOM);

@@ -6,25 +6,6 @@ static oq_status run(oq_run_context *context, oq_error *err) {
                                 oq_node_float(context->node, "high", 1.0f), err);
 }
 
-static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_22[] = {{"T", OQ_T_FLOATS4}, {0}};
-static const oq_attr_spec attrs_1[] = {{"shape", OQ_ATTR_INTS, true},  {"dtype", OQ_ATTR_INT, false},
-                                       {"seed", OQ_ATTR_FLOAT, false}, {"high", OQ_ATTR_FLOAT, false},
-                                       {"low", OQ_ATTR_FLOAT, false},  {0}};
-
-static const oq_op_version versions[] = {
-    {.since = 1,
-     .signature = "-> output:T",
-     .types = types_1,
-     .attrs = attrs_1,
-     .infer = oq_infer_random_shape,
-     .run = run},
-    {.since = 22,
-     .signature = "-> output:T",
-     .types = types_22,
-     .attrs = attrs_1,
-     .infer = oq_infer_random_shape,
-     .run = run},
-};
+static const oq_op_version versions[] = {OQ_VERSIONS_RANDOM("low", "high")};
 
 OQ_OP(ai_onnx, RandomUniform, "", versions, OQ_OP_RANDOM);

@@ -10,12 +10,7 @@ OQ_UNARY_LOOP(f64, double, rint(x))
 static const oq_unary formula = OQ_UNARY_FLOATS;
 OQ_UNARY_RUN(formula)
 
-static const oq_type_set types_11[] = {{"T", OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_22[] = {{"T", OQ_T_FLOATS4}, {0}};
-
-static const oq_op_version versions[] = {
-    {.since = 11, .signature = "X:T -> Y:T", .types = types_11, .infer = oq_infer_unary, .run = run},
-    {.since = 22, .signature = "X:T -> Y:T", .types = types_22, .infer = oq_infer_unary, .run = run},
-};
+static const oq_op_version versions[] = {OQ_VERSION_UNARY(11, "X:T -> Y:T", OQ_T_FLOATS3),
+                                         OQ_VERSION_UNARY(22, "X:T -> Y:T", OQ_T_FLOATS4)};
 
 OQ_ONNX_OP(Round, versions);

@@ -11,12 +11,7 @@ static const oq_unary formula = {
     .loop = {[OQ_WORK_F32] = f32, [OQ_WORK_F64] = f64, [OQ_WORK_I64] = i64, [OQ_WORK_U64] = u64}};
 OQ_UNARY_RUN(formula)
 
-static const oq_type_set types_9[] = {{"T", OQ_T_NUMERIC3}, {0}};
-static const oq_type_set types_13[] = {{"T", OQ_T_NUMERIC4}, {0}};
-
-static const oq_op_version versions[] = {
-    {.since = 9, .signature = "input:T -> output:T", .types = types_9, .infer = oq_infer_unary, .run = run},
-    {.since = 13, .signature = "input:T -> output:T", .types = types_13, .infer = oq_infer_unary, .run = run},
-};
+static const oq_op_version versions[] = {OQ_VERSION_UNARY(9, "input:T -> output:T", OQ_T_NUMERIC3),
+                                         OQ_VERSION_UNARY(13, "input:T -> output:T", OQ_T_NUMERIC4)};
 
 OQ_ONNX_OP(Sign, versions);

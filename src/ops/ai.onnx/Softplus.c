@@ -15,12 +15,7 @@ OQ_UNARY_LOOP(f64, double, (x < 0 ? 0 : x) + log1p(exp(-fabs(x))))
 static const oq_unary formula = OQ_UNARY_FLOATS;
 OQ_UNARY_RUN(formula)
 
-static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {0}};
-static const oq_type_set types_22[] = {{"T", OQ_T_FLOATS4}, {0}};
-
-static const oq_op_version versions[] = {
-    {.since = 1, .signature = "X:T -> Y:T", .types = types_1, .infer = oq_infer_unary, .run = run},
-    {.since = 22, .signature = "X:T -> Y:T", .types = types_22, .infer = oq_infer_unary, .run = run},
-};
+static const oq_op_version versions[] = {OQ_VERSION_UNARY(1, "X:T -> Y:T", OQ_T_FLOATS3),
+                                         OQ_VERSION_UNARY(22, "X:T -> Y:T", OQ_T_FLOATS4)};
 
 OQ_ONNX_OP(Softplus, versions);

@@ -147,17 +147,8 @@ static oq_status run(oq_run_context *context, oq_error *err) {
 }
 
 static oq_status infer(oq_infer_context *context, oq_error *err) {
-    const oq_type *in = oq_infer_in(context, 0);
-    const oq_attr *attr = oq_node_attr(context->node, "axis");
     for (size_t o = 1; o < context->output_count; ++o) oq_infer_set(context, o, ONNXQ_INT64, 1, NULL);
-    oq_infer_set(context, 0, oq_infer_dtype(context, 0), attr ? -1 : 1, NULL);
-    if (!attr || !in || in->rank < 0) return ONNXQ_OK;
-    oq_type out = *in;
-    int axis;
-    OQ_TRY(oq_infer_axis(context, attr->i, in->rank, &axis, err));
-    out.dim[axis] = OQ_DIM_ANONYMOUS;
-    oq_infer_set_type(context, 0, &out);
-    return ONNXQ_OK;
+    return oq_infer_some(context, err);
 }
 
 #define VERSION(SINCE, SET)                                                                                  \

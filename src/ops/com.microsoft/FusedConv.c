@@ -81,12 +81,7 @@ static uint64_t macs(const oq_graph *graph, const oq_node *node) {
 static const oq_type_set types[] = {{"T", OQ_T_FLOATS3}, {0}};
 static const oq_attr_spec attrs[] = {{"activation", OQ_ATTR_STRING, false},
                                      {"activation_params", OQ_ATTR_FLOATS, false},
-                                     {"auto_pad", OQ_ATTR_STRING, false},
-                                     {"dilations", OQ_ATTR_INTS, false},
-                                     {"group", OQ_ATTR_INT, false},
-                                     {"kernel_shape", OQ_ATTR_INTS, false},
-                                     {"pads", OQ_ATTR_INTS, false},
-                                     {"strides", OQ_ATTR_INTS, false},
+                                     OQ_CONVOLUTION_ATTRS,
                                      {0}};
 
 static const oq_op_version versions[] = {

@@ -20,5 +20,11 @@ oq_status oq_convert_run(oq_run_context *context, oq_dtype dtype, const oq_conve
 // n numbers (no strings) between two dtypes.
 void oq_convert_block(oq_dtype from, const void *x, oq_dtype to, void *y, size_t n,
                       const oq_convert_options *options);
+// For the version tables of Cast and CastLike.
+#define OQ_CAST_TYPES_13 (OQ_T_NUMERIC4 | OQ_T(BOOL) | OQ_T(STRING))
+#define OQ_CAST_ATTRS_19                                                                                     \
+    { "saturate", OQ_ATTR_INT, false }
+#define OQ_CAST_ATTRS_24                                                                                     \
+    OQ_CAST_ATTRS_19, { "round_mode", OQ_ATTR_STRING, false }
 
 #endif

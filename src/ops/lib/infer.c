@@ -158,6 +158,19 @@ oq_status oq_infer_binary(oq_infer_context *context, oq_error *err) {
     return oq_infer_broadcast(context, 0, context->input_count, oq_infer_dtype(context, 0), err);
 }
 
+oq_status oq_infer_some(oq_infer_context *context, oq_error *err) {
+    const oq_type *in = oq_infer_in(context, 0);
+    const oq_attr *attr = oq_node_attr(context->node, "axis");
+    oq_infer_set(context, 0, oq_infer_dtype(context, 0), attr ? -1 : 1, NULL);
+    if (!attr || !in || in->rank < 0) return ONNXQ_OK;
+    oq_type out = *in;
+    int axis;
+    OQ_TRY(oq_infer_axis(context, attr->i, in->rank, &axis, err));
+    out.dim[axis] = OQ_DIM_ANONYMOUS;
+    oq_infer_set_type(context, 0, &out);
+    return ONNXQ_OK;
+}
+
 oq_status oq_infer_compare(oq_infer_context *context, oq_error *err) {
     return oq_infer_broadcast(context, 0, context->input_count, ONNXQ_BOOL, err);
 }

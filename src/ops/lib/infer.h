@@ -67,6 +67,8 @@ oq_status oq_infer_dtype_attr(const oq_infer_context *context, const char *name,
 oq_status oq_infer_unary(oq_infer_context *context, oq_error *err);  // output 0 as input 0
 oq_status oq_infer_binary(oq_infer_context *context, oq_error *err); // all inputs broadcast, dtype of input 0
 oq_status oq_infer_compare(oq_infer_context *context, oq_error *err); // the same with bool out
+// Output 0: some of the slices of input 0 along the attribute axis, or (without it) some of its elements.
+oq_status oq_infer_some(oq_infer_context *context, oq_error *err);
 
 // Follows integer arithmetic over in_dims of two inputs, elementwise with broadcasting of one element:
 // out_dims[k] = f(a[k], b[k]). For Add, Sub, Mul, Div, Max, Min, ... beside oq_infer_binary.

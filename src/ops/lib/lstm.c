@@ -2,8 +2,6 @@
 // gates.
 #include "ops/lib/lstm.h"
 
-#include <string.h>
-
 enum { INPUT, OUTPUT, FORGET, CELL, GATES };
 
 // `clip` bounds the sums of the gates, and not the cell on its way into h: the standard can be read either
@@ -42,20 +40,8 @@ STEP(f32, float, f32)
 STEP(f64, double, f64)
 
 static void step(oq_recurrent_state *s, size_t at) {
-    const size_t size = oq_work_bytes(s->all->work) * s->all->hidden;
     oq_recurrent_multiply(s);
-    for (size_t b = 0; b < s->all->batch; b++) {
-        size_t t = 0;
-        if (!oq_recurrent_at(s, at, b, &t)) continue;
-        if (s->all->work == OQ_WORK_F32) {
-            f32_row(s, b, t);
-        } else {
-            f64_row(s, b, t);
-        }
-        if (s->all->y) {
-            memcpy(oq_at_mutable(s->all->y, oq_recurrent_y_row(s, t, b), size), oq_at(s->h, b, size), size);
-        }
-    }
+    oq_recurrent_last(s, at, f32_row, f64_row);
 }
 
 oq_status oq_lstm_run(oq_run_context *context, oq_error *err) {

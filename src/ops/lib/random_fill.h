@@ -2,8 +2,8 @@
 #ifndef OQ_OPS_LIB_RANDOM_FILL_H
 #define OQ_OPS_LIB_RANDOM_FILL_H
 
-#include "ops/lib/infer.h"
 #include "ops/lib/random.h"
+#include "ops/lib/schema.h"
 
 // One number drawn with two parameters (low and high, or mean and scale).
 typedef double (*oq_random_draw)(oq_random *random, double a, double b);
@@ -23,5 +23,37 @@ double oq_random_draw_normal(oq_random *random, double mean, double scale);
 
 oq_status oq_infer_random_shape(oq_infer_context *context, oq_error *err);
 oq_status oq_infer_random_like(oq_infer_context *context, oq_error *err);
+// Version tables, with the names of the two parameters.
+#define OQ_VERSIONS_RANDOM(FIRST, SECOND)                                                                    \
+    {.since = 1,                                                                                             \
+     .signature = "-> output:T",                                                                             \
+     .types = OQ_TYPES({"T", OQ_T_FLOATS3}),                                                                 \
+     .attrs = OQ_ATTRS({"shape", OQ_ATTR_INTS, true}, {"dtype", OQ_ATTR_INT, false},                         \
+                       {"seed", OQ_ATTR_FLOAT, false}, {FIRST, OQ_ATTR_FLOAT, false},                        \
+                       {SECOND, OQ_ATTR_FLOAT, false}),                                                      \
+     .infer = oq_infer_random_shape,                                                                         \
+     .run = run},                                                                                            \
+    {                                                                                                        \
+        .since = 22, .signature = "-> output:T", .types = OQ_TYPES({"T", OQ_T_FLOATS4}),                     \
+        .attrs = OQ_ATTRS({"shape", OQ_ATTR_INTS, true}, {"dtype", OQ_ATTR_INT, false},                      \
+                          {"seed", OQ_ATTR_FLOAT, false}, {FIRST, OQ_ATTR_FLOAT, false},                     \
+                          {SECOND, OQ_ATTR_FLOAT, false}),                                                   \
+        .infer = oq_infer_random_shape, .run = run                                                           \
+    }
+#define OQ_VERSIONS_RANDOM_LIKE(FIRST, SECOND)                                                               \
+    {.since = 1,                                                                                             \
+     .signature = "input:T1 -> output:T2",                                                                   \
+     .types = OQ_TYPES({"T1", OQ_T_ALL1}, {"T2", OQ_T_FLOATS3}),                                             \
+     .attrs = OQ_ATTRS({"dtype", OQ_ATTR_INT, false}, {"seed", OQ_ATTR_FLOAT, false},                        \
+                       {FIRST, OQ_ATTR_FLOAT, false}, {SECOND, OQ_ATTR_FLOAT, false}),                       \
+     .infer = oq_infer_random_like,                                                                          \
+     .run = run},                                                                                            \
+    {                                                                                                        \
+        .since = 22, .signature = "input:T1 -> output:T2",                                                   \
+        .types = OQ_TYPES({"T1", OQ_T_ALL13}, {"T2", OQ_T_FLOATS4}),                                         \
+        .attrs = OQ_ATTRS({"dtype", OQ_ATTR_INT, false}, {"seed", OQ_ATTR_FLOAT, false},                     \
+                          {FIRST, OQ_ATTR_FLOAT, false}, {SECOND, OQ_ATTR_FLOAT, false}),                    \
+        .infer = oq_infer_random_like, .run = run                                                            \
+    }
 
 #endif

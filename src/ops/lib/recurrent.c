@@ -27,6 +27,23 @@ size_t oq_recurrent_y_row(const oq_recurrent_state *s, size_t t, size_t b) {
                           : (t * r->directions + s->direction) * r->batch + b;
 }
 
+void oq_recurrent_each(oq_recurrent_state *s, size_t step, oq_recurrent_row f32, oq_recurrent_row f64) {
+    for (size_t b = 0; b < s->all->batch; b++) {
+        size_t t = 0;
+        if (oq_recurrent_at(s, step, b, &t)) (s->all->work == OQ_WORK_F32 ? f32 : f64)(s, b, t);
+    }
+}
+
+void oq_recurrent_last(oq_recurrent_state *s, size_t step, oq_recurrent_row f32, oq_recurrent_row f64) {
+    const size_t size = oq_work_bytes(s->all->work) * s->all->hidden;
+    oq_recurrent_each(s, step, f32, f64);
+    for (size_t b = 0; b < s->all->batch && s->all->y; b++) {
+        size_t t = 0;
+        if (!oq_recurrent_at(s, step, b, &t)) continue;
+        memcpy(oq_at_mutable(s->all->y, oq_recurrent_y_row(s, t, b), size), oq_at(s->h, b, size), size);
+    }
+}
+
 // out [rows, columns] = a [rows, depth] times the transposed rows of `b`.
 static void multiply(const oq_recurrent_state *s, const void *a, size_t rows, size_t depth, const void *b,
                      size_t columns, const void *packed, void *out) {

@@ -51,6 +51,11 @@ oq_status oq_recurrent_run(oq_run_context *context, size_t gates, bool has_cell,
 bool oq_recurrent_at(const oq_recurrent_state *s, size_t step, size_t b, size_t *t);
 size_t oq_recurrent_x_row(const oq_recurrent_state *s, size_t t, size_t b); // of xw
 size_t oq_recurrent_y_row(const oq_recurrent_state *s, size_t t, size_t b); // of y, rows of H
+// Calls `f32` or `f64` for each sequence that is still running at `step`, with the position it is at.
+typedef void (*oq_recurrent_row)(const oq_recurrent_state *s, size_t b, size_t t);
+void oq_recurrent_each(oq_recurrent_state *s, size_t step, oq_recurrent_row f32, oq_recurrent_row f64);
+// The same, whereupon the rows of h go to y.
+void oq_recurrent_last(oq_recurrent_state *s, size_t step, oq_recurrent_row f32, oq_recurrent_row f64);
 // hr = h r' of all gates; scaled_r = scaled r' of the last gate.
 void oq_recurrent_multiply(oq_recurrent_state *s);
 void oq_recurrent_multiply_last(oq_recurrent_state *s);

@@ -55,4 +55,34 @@ typedef struct oq_reduce_loops {
 // NULL for OQ_WORK_NONE; EXP, SQRT and LOG are there for floats only.
 const oq_reduce_loops *oq_reduce_loops_of(oq_work_type work);
 
+// --- rows of version tables: axes as an attribute, or as an input ---
+
+#define OQ_VERSION_REDUCE_ATTR(SINCE, SET)                                                                   \
+    {                                                                                                        \
+        .since = SINCE, .signature = "data:T -> reduced:T", .types = OQ_TYPES({"T", SET}),                   \
+        .attrs = OQ_ATTRS({"axes", OQ_ATTR_INTS, false}, {"keepdims", OQ_ATTR_INT, false}),                  \
+        .infer = oq_infer_reduce, .run = run                                                                 \
+    }
+#define OQ_VERSION_REDUCE(SINCE, SET, UPGRADE)                                                               \
+    {                                                                                                        \
+        .since = SINCE, .signature = "data:T, axes?:int64 -> reduced:T", .types = OQ_TYPES({"T", SET}),      \
+        .attrs = OQ_ATTRS({"noop_with_empty_axes", OQ_ATTR_INT, false}, {"keepdims", OQ_ATTR_INT, false}),   \
+        .infer = oq_infer_reduce, .run = run, .upgrade = UPGRADE                                             \
+    }
+// Until opset 17; what most of them allow, before 13 and since.
+#define OQ_VERSIONS_REDUCE_1_11                                                                              \
+    OQ_VERSION_REDUCE_ATTR(1, OQ_REDUCE_TYPES_1), OQ_VERSION_REDUCE_ATTR(11, OQ_REDUCE_TYPES_1)
+#define OQ_REDUCE_TYPES_1  (OQ_T_FLOATS3 | OQ_T_INDEX | OQ_T(UINT32) | OQ_T(UINT64))
+#define OQ_REDUCE_TYPES_13 (OQ_T_FLOATS4 | OQ_T_INDEX | OQ_T(UINT32) | OQ_T(UINT64))
+#define OQ_VERSIONS_REDUCE                                                                                   \
+    OQ_VERSIONS_REDUCE_1_11, OQ_VERSION_REDUCE_ATTR(13, OQ_REDUCE_TYPES_13),                                 \
+        OQ_VERSION_REDUCE(18, OQ_REDUCE_TYPES_13, oq_upgrade_reduce)
+// ReduceMax and ReduceMin: 8-bit integers since 12, bool since 20.
+#define OQ_REDUCE_NO_16 (OQ_T(INT16) | OQ_T(UINT16))
+#define OQ_VERSIONS_REDUCE_EXTREME                                                                           \
+    OQ_VERSIONS_REDUCE_1_11, OQ_VERSION_REDUCE_ATTR(12, OQ_T_NUMERIC3 & ~OQ_REDUCE_NO_16),                   \
+        OQ_VERSION_REDUCE_ATTR(13, OQ_T_NUMERIC4 & ~OQ_REDUCE_NO_16),                                        \
+        OQ_VERSION_REDUCE(18, OQ_T_NUMERIC4 & ~OQ_REDUCE_NO_16, oq_upgrade_reduce),                          \
+        OQ_VERSION_REDUCE(20, (OQ_T_NUMERIC4 & ~OQ_REDUCE_NO_16) | OQ_T(BOOL), NULL)
+
 #endif

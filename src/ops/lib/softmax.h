@@ -16,5 +16,24 @@ oq_status oq_softmax_apply(oq_run_context *context, oq_softmax_kind kind, oq_dty
 // Version 13: where the old form went over several axes, Flatten and Reshape around the node keep its
 // meaning.
 oq_status oq_upgrade_softmax(oq_upgrade_context *context, oq_error *err);
+// The version table of all three.
+#define OQ_VERSIONS_SOFTMAX                                                                                  \
+    {.since = 1,                                                                                             \
+     .signature = "input:T -> output:T",                                                                     \
+     .types = OQ_TYPES({"T", OQ_T_FLOATS3}),                                                                 \
+     .attrs = OQ_ATTRS({"axis", OQ_ATTR_INT, false}),                                                        \
+     .infer = oq_infer_unary,                                                                                \
+     .run = run},                                                                                            \
+        {.since = 11,                                                                                        \
+         .signature = "input:T -> output:T",                                                                 \
+         .types = OQ_TYPES({"T", OQ_T_FLOATS3}),                                                             \
+         .attrs = OQ_ATTRS({"axis", OQ_ATTR_INT, false}),                                                    \
+         .infer = oq_infer_unary,                                                                            \
+         .run = run},                                                                                        \
+    {                                                                                                        \
+        .since = 13, .signature = "input:T -> output:T", .types = OQ_TYPES({"T", OQ_T_FLOATS4}),             \
+        .attrs = OQ_ATTRS({"axis", OQ_ATTR_INT, false}), .infer = oq_infer_unary, .run = run,                \
+        .upgrade = oq_upgrade_softmax                                                                        \
+    }
 
 #endif

@@ -51,4 +51,11 @@ size_t oq_window_out_plane(const oq_window *window);
 // Cells of one window (product of the kernel's sizes).
 int64_t oq_window_cells(const oq_window *window);
 
+// The attributes of all convolutions, for version tables.
+#define OQ_CONVOLUTION_ATTRS                                                                                 \
+    {"auto_pad", OQ_ATTR_STRING, false}, {"dilations", OQ_ATTR_INTS, false}, {"group", OQ_ATTR_INT, false},  \
+        {"kernel_shape", OQ_ATTR_INTS, false}, {"pads", OQ_ATTR_INTS, false}, {                              \
+        "strides", OQ_ATTR_INTS, false                                                                       \
+    }
+
 #endif
