@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-oq_status oq_fail(oq_error *err, oq_status code, const char *format, ...) {
+oq_status(oq_fail)(oq_error *err, oq_status code, const char *format, ...) {
     if (!err || err->status != ONNXQ_OK) return code;
     err->status = code;
     va_list arguments;

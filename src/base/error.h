@@ -13,6 +13,10 @@ typedef onnxq_error oq_error;
 // no full stop.
 __attribute__((format(printf, 3, 4))) oq_status oq_fail(oq_error *err, oq_status code, const char *format,
                                                         ...);
+#ifdef __clang_analyzer__ // static analysis does not see into oq_fail, and must know that it returns no
+                          // success
+#define oq_fail(err, code, ...) ((oq_fail)((err), (code), __VA_ARGS__), (code))
+#endif
 
 // Adds where it happened to an error that is already set; parts that are already set stay. NULL parts are
 // skipped.

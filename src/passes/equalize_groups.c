@@ -242,19 +242,20 @@ static oq_status load(oq_equalize *e, oq_equalize_layer *l, oq_error *err) {
 
 // Reach of each channel at the layer, and the mean square that follows (see oq_stats_channel_power).
 static void measure_input(oq_equalize *e, oq_equalize_layer *l) {
-    const oq_tensor_stats *t = channel_stats(e, l->node->inputs[0], l->inputs);
-    if (t) {
-        oq_stats_channel_power(t, LEAST_SHARE, NULL, l->power);
+    const oq_tensor_stats *channels = channel_stats(e, l->node->inputs[0], l->inputs);
+    if (channels) {
+        oq_stats_channel_power(channels, LEAST_SHARE, NULL, l->power);
     } else {
-        t = oq_stats_find(e->stats, oq_graph_value(e->graph, l->node->inputs[0])->name);
+        const oq_tensor_stats *t =
+            oq_stats_find(e->stats, oq_graph_value(e->graph, l->node->inputs[0])->name);
         for (size_t c = 0; c < l->inputs; c++)
             l->power[c] = t && t->count ? oq_exact_sum_get(&t->sum_squares) / (double)t->count : 1;
     }
-    if (l->in == OQ_NONE) return;
+    if (l->in == OQ_NONE || !channels) return;
     oq_equalize_group *g = &e->groups[l->in];
     for (size_t c = 0; c < l->inputs; c++) {
-        g->low[c] = fmin(g->low[c], (double)t->channel_min[c]);
-        g->high[c] = fmax(g->high[c], (double)t->channel_max[c]);
+        g->low[c] = fmin(g->low[c], (double)channels->channel_min[c]);
+        g->high[c] = fmax(g->high[c], (double)channels->channel_max[c]);
         g->weight[c] += l->norm[c];
     }
 }

@@ -271,7 +271,7 @@ static bool must_run(const rerun *r, const oq_step *step) {
     bool reads = false;
     for (size_t k = 0; k < step->output_count; k++) {
         if (step->outputs[k] >= 0 && r->given[step->outputs[k]]) return false;
-        reads |= (size_t)(step->node->outputs[k] + 1) > r->plan->graph->value_count;
+        reads |= (size_t)step->node->outputs[k] + 1 > r->plan->graph->value_count;
     }
     for (size_t i = 0; i < step->input_count + step->capture_count; i++)
         reads |= step->inputs[i] >= 0 && r->other[step->inputs[i]];

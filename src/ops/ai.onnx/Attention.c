@@ -197,10 +197,8 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
     if ((rank != 3 && rank != 4) || oq_infer_rank(context, K) != rank || oq_infer_rank(context, V) != rank) {
         return ONNXQ_OK;
     }
-    oq_dim q_heads;
-    oq_dim kv_heads;
-    oq_dim size;
-    oq_dim v_size;
+    oq_dim q_heads = OQ_DIM_ANONYMOUS, kv_heads = OQ_DIM_ANONYMOUS;
+    oq_dim size = OQ_DIM_ANONYMOUS, v_size = OQ_DIM_ANONYMOUS;
     infer_heads(context, Q, "q_num_heads", &q_heads, &size);
     infer_heads(context, V, "kv_num_heads", &kv_heads, &v_size);
     const oq_dim batch = oq_infer_dim(context, Q, 0);
@@ -215,7 +213,7 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
     const oq_dim outputs[][4] = {
         {batch, kv_heads, keys, size}, {batch, kv_heads, keys, v_size}, {batch, q_heads, queries, keys}};
     oq_infer_set(context, Y, oq_infer_dtype(context, Q), rank, rank == 3 ? flat : split);
-    for (size_t i = 1; i < context->output_count; i++) {
+    for (size_t i = 1; i < context->output_count && i < sizeof from / sizeof *from; i++) {
         oq_infer_set(context, i, oq_infer_dtype(context, from[i]), 4, outputs[i - 1]);
     }
     return ONNXQ_OK;

@@ -17,7 +17,7 @@ static oq_status run(oq_run_context *context, oq_error *err) {
     const oq_tensor *data;
     const int64_t *sizes;
     size_t count;
-    int axes[OQ_MAX_RANK];
+    int axes[OQ_MAX_RANK] = {0};
     OQ_TRY(oq_need(context, 0, &data, err));
     OQ_TRY(oq_list_input(context, 1, &sizes, &count, err));
     OQ_TRY(target(context->node, data->shape.rank, count, axes, err));
@@ -46,7 +46,7 @@ static oq_status infer(oq_infer_context *context, oq_error *err) {
     const oq_dim *sizes = oq_infer_elements(context, 1, &count);
     if (!in || in->rank < 0) return ONNXQ_OK;
     oq_type out = *in;
-    int axes[OQ_MAX_RANK];
+    int axes[OQ_MAX_RANK] = {0};
     if (sizes) OQ_TRY(target(context->node, in->rank, count, axes, err));
     for (size_t k = 0; sizes && k < count; ++k) out.dim[axes[k]] = oq_dim_as_size(sizes[k]);
     for (int d = 0; !sizes && d < in->rank; ++d) out.dim[d] = OQ_DIM_ANONYMOUS;

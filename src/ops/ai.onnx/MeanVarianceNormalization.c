@@ -68,7 +68,8 @@ static oq_status run(oq_run_context *context, oq_error *err) {
     const double *from = in;
     double *mean = sums;
     double *deviation = squares;
-    const double each = groups ? (double)(count / groups) : 0;
+    const size_t members = groups ? count / groups : 0;
+    const double each = (double)members;
     for (size_t g = 0; g < groups; g++) mean[g] = deviation[g] = 0;
     walk w = start;
     for (size_t i = 0; i < count; i++, next(&w)) mean[w.group] += from[i];

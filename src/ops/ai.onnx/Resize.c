@@ -188,7 +188,7 @@ static oq_status upgrade_11(oq_upgrade_context *context, oq_error *err) {
 
 static oq_status upgrade_13(oq_upgrade_context *context, oq_error *err) {
     const char *mode = oq_node_string(context->node, "coordinate_transformation_mode", "half_pixel");
-    if (strcmp(mode, "tf_half_pixel_for_nn")) return ONNXQ_OK;
+    if (strcmp(mode, "tf_half_pixel_for_nn") != 0) return ONNXQ_OK;
     return oq_fail(err, ONNXQ_UNSUPPORTED, "Resize with %s has no counterpart from opset 13 on", mode);
 }
 

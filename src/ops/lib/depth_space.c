@@ -12,7 +12,7 @@ static oq_status read_attrs(const oq_node *node, int64_t *block, bool *crd, oq_e
     *crd = !strcmp(mode, "CRD");
     if (*block < 1 || *block > INT32_MAX)
         return oq_fail(err, ONNXQ_BAD_MODEL, "%s with blocksize %lld", node->op_type, (long long)*block);
-    if (!*crd && strcmp(mode, "DCR"))
+    if (!*crd && strcmp(mode, "DCR") != 0)
         return oq_fail(err, ONNXQ_BAD_MODEL, "mode '%.64s' of %s is not known", mode, node->op_type);
     return ONNXQ_OK;
 }

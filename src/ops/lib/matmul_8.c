@@ -70,7 +70,7 @@ static void run_tiles(const oq_matmul_8 *m, const tiles *t) {
     for (size_t from = 0; from < m->plan.m; from += step) {
         if (from == 0 || t->a.count > 1) {
             for (size_t j = 0; j < t->b.count; j++) {
-                t->multiplier[j] = oq_qparams_scale(&t->a, from) * t->b.scale[j] / m->y_scale;
+                t->multiplier[j] = oq_qparams_scale(&t->a, from) * oq_qparams_scale(&t->b, j) / m->y_scale;
             }
         }
         run_tile(m, t, from, oq_min_size(step, m->plan.m - from));

@@ -46,7 +46,7 @@ oq_status oq_run_upsample(oq_run_context *context, oq_error *err) {
                        context->node->op_type, count, data->shape.rank);
     const char *mode = oq_node_string(context->node, "mode", "nearest");
     const bool linear = !strcmp(mode, "linear") || !strcmp(mode, "bilinear");
-    if (!linear && strcmp(mode, "nearest"))
+    if (!linear && strcmp(mode, "nearest") != 0)
         return oq_fail(err, ONNXQ_BAD_MODEL, "mode '%.64s' of %s is not known", mode, context->node->op_type);
     const oq_resize_options options = {.mode = linear ? OQ_RESIZE_LINEAR : OQ_RESIZE_NEAREST,
                                        .coordinate = OQ_RESIZE_ASYMMETRIC,
