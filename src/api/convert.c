@@ -117,6 +117,7 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
     // Made-up samples say nothing about mean errors on real ones.
     facts->correction_tried = data && !options->no_correction && !oq_dataset_is_synthetic(data);
     OQ_TRY_DONE(oq_quantization_begin(&q, prepared->model, stats, quant, err));
+    facts->input_grids = q.input_grids;
     OQ_TRY_DONE(make_plan(model->session, &q, data, facts->correction_tried, options, &plan, facts, err));
     OQ_TRY_DONE(oq_ranges_check(stats, graph, plan, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));

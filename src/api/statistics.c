@@ -7,21 +7,25 @@ typedef struct watch {
     oq_mem *mem;
     bool *observed; // [value_count], or NULL: every float value
     int *axis;      // [value_count]
+    bool *levels;   // [value_count]
 } watch;
 
 static oq_status watch_begin(watch *w, const oq_prepared *prepared, oq_error *err) {
     oq_graph *graph = prepared->model->graph;
     *w = (watch){.mem = graph->model->mem};
     w->axis = oq_mem_calloc(w->mem, graph->value_count + 1, sizeof *w->axis, err);
-    if (!w->axis) return ONNXQ_NO_MEMORY;
+    w->levels = oq_mem_calloc(w->mem, graph->value_count + 1, sizeof *w->levels, err);
+    if (!w->axis || !w->levels) return ONNXQ_NO_MEMORY;
     oq_smooth_axes(graph, w->axis);
     oq_equalize_axes(graph, w->axis);
+    oq_input_grid_watch(graph, w->axis, w->levels);
     return ONNXQ_OK;
 }
 
 static void watch_end(watch *w) {
     oq_mem_free(w->mem, w->observed);
     oq_mem_free(w->mem, w->axis);
+    oq_mem_free(w->mem, w->levels);
 }
 
 // What these options and the default ones ask for: statistics then serve conversions with other widths and
@@ -42,6 +46,7 @@ static oq_status calibrate(const onnxq_session *session, const oq_prepared *prep
                            const oq_dataset *data, size_t limit, oq_stats **out, oq_error *err) {
     const oq_calibrate_options options = {.observed = w->observed,
                                           .axis = w->axis,
+                                          .levels = w->levels,
                                           .limit = limit,
                                           .progress = &session->progress,
                                           .pool = session->pool};

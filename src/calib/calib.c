@@ -41,6 +41,7 @@ static oq_status see(void *self, oq_value_id id, const oq_value *value, oq_error
     oq_tensor_stats *stats;
     OQ_TRY(oq_stats_ensure(l->stats, oq_graph_value(l->pass->graph, id)->name, &stats, err));
     if (!stats->count && l->pass->options->axis) stats->axis = l->pass->options->axis[id];
+    if (!stats->count && l->pass->options->levels) stats->counts_levels = l->pass->options->levels[id];
     const oq_tensor part = real_rows(l, &value->tensor);
     return oq_stats_add(stats, l->pass->mem, &part, l->sample, err);
 }

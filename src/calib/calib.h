@@ -10,6 +10,7 @@
 typedef struct oq_calibrate_options {
     const bool *observed; // [value_count] which values to observe; NULL = every float value
     const int *axis;      // [value_count] axis of statistics per channel, -1 for none; NULL = none anywhere
+    const bool *levels;   // [value_count] where distinct values are counted per channel, too; NULL = nowhere
     size_t limit;         // at most so many runs; 0 = all
     const oq_progress *progress;
     oq_pool *pool; // samples over threads, or NULL

@@ -84,6 +84,24 @@ void oq_equalize_axes(oq_graph *graph, int *axis);
 oq_status oq_pass_equalize(oq_graph *graph, const oq_equalize_options *options, oq_stats *stats,
                            size_t *count, oq_error *err);
 
+// Exact input grids, after calibration. Inputs of convolutions that are really integers, scaled and shifted
+// by channel before they came (pixels), become those integers again: one Mul and one Add, whose inverse goes
+// into the convolution's weights and bias, with float padding before them. Where one scale serves all
+// channels, and 0 is one of the integers, the range alone is set. Keeps the graph's meaning up to rounding.
+typedef struct oq_input_grid_options {
+    const bool *chosen; // [node_count] nodes that will be quantized
+    int weight_bits;
+    bool per_channel; // of the weights
+} oq_input_grid_options;
+// Marks the values that calibration counts levels of for it, in `levels` [value_count] (overwritten), and
+// gives them their `axis` where that says -1.
+void oq_input_grid_watch(oq_graph *graph, int *axis, bool *levels);
+// `stats` are of this graph with those levels; values that arise get entries of their own, and a range that
+// is set replaces the entry's. *count: the inputs of convolutions that are exact now. Types are to be
+// inferred again when it is not 0.
+oq_status oq_pass_input_grid(oq_graph *graph, const oq_input_grid_options *options, oq_stats *stats,
+                             size_t *count, oq_error *err);
+
 // Those before calibration in their order: what calibration and quantization work on.
 oq_status oq_prepare_model(oq_model *model, oq_regions *regions, oq_error *err);
 // Hash of the prepared graph (structure, attributes, constants): the key of statistics.

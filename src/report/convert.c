@@ -65,6 +65,13 @@ static void print_origin(const json_t *root, oq_text *into) {
                    json_is_true(json_object_get(root, "cached")) ? ", statistics from the cache" : "");
 }
 
+static void print_input_grids(const json_t *root, oq_text *into) {
+    const size_t count = oq_json_count(root, "exact_input_grids");
+    if (count)
+        oq_text_printf(
+            into, "exact input grids: %zu (the samples' values are integers, scaled and shifted)\n", count);
+}
+
 static void print(const json_t *root, oq_text *into) {
     char before[24], after[24], peak[24];
     const double was = oq_json_number(root, "weight_bytes_before"),
@@ -75,6 +82,7 @@ static void print(const json_t *root, oq_text *into) {
     oq_text_printf(into, "weights: %s -> %s (%.2fx)\n", oq_format_bytes(before, sizeof before, (uint64_t)was),
                    oq_format_bytes(after, sizeof after, (uint64_t)is), was > 0 ? is / was : 1.);
     print_origin(root, into);
+    print_input_grids(root, into);
     print_correction(json_object_get(root, "bias_correction"), into);
     oq_print_budget(json_object_get(root, "budget"), into);
     if (json_is_object(json_object_get(root, "verify")))
@@ -101,6 +109,7 @@ oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq
     json_object_set_new(root, "operators_after", oq_json_operators(quantized->graph));
     json_object_set_new(root, "weight_bytes_after",
                         json_integer((json_int_t)oq_report_constant_bytes(quantized)));
+    json_object_set_new(root, "exact_input_grids", json_integer((json_int_t)facts->input_grids));
     if (facts->correction_tried)
         json_object_set_new(root, "bias_correction", correction_json(&facts->correction));
     if (facts->verified) json_object_set_new(root, "verify", oq_json_verify(facts->verified));

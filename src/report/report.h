@@ -30,6 +30,7 @@ typedef struct oq_convert_facts {
     oq_error cannot_run;    // set: why the model cannot be run, so that nothing was corrected or compared
     double seconds;
     size_t peak_memory; // bytes
+    size_t input_grids; // inputs that were made exact integers
     bool correction_tried;
     oq_correction correction; // when it was tried
     oq_metric metric;         // of the budget, or NONE

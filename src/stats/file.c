@@ -41,6 +41,12 @@ static void put_hash(oq_text *to, oq_hash hash) {
     put_number(to, hash.low);
 }
 
+static void put_levels(oq_text *to, const oq_levels *levels) {
+    put_number(to, levels->count);
+    for (size_t i = 0; levels->count <= OQ_LEVELS_MOST && i < levels->count; i++)
+        put_float(to, levels->value[i]);
+}
+
 static void put_tensor(oq_text *to, const oq_tensor_stats *t) {
     const size_t length = strlen(t->name);
     put_number(to, length);
@@ -61,10 +67,12 @@ static void put_tensor(oq_text *to, const oq_tensor_stats *t) {
     put_signed(to, t->axis);
     put_number(to, t->channels);
     put_number(to, t->channel_count);
+    put_number(to, t->counts_levels);
     for (size_t c = 0; c < t->channels; c++) {
         put_float(to, t->channel_min[c]);
         put_float(to, t->channel_max[c]);
         put_sum(to, &t->channel_sum[c]);
+        if (t->levels) put_levels(to, &t->levels[c]);
     }
 }
 
@@ -155,23 +163,34 @@ static oq_hash get_hash(reader *r) {
     return (oq_hash){high, get_number(r)};
 }
 
+static void get_levels(reader *r, oq_levels *levels) {
+    levels->count = get_number(r);
+    for (size_t i = 0; levels->count <= OQ_LEVELS_MOST && i < levels->count; i++)
+        levels->value[i] = get_float(r);
+    if (!oq_levels_are_sound(levels)) r->bad = true;
+}
+
 static oq_status get_channels(reader *r, oq_tensor_stats *t, oq_mem *mem, oq_error *err) {
     const int64_t axis = get_signed(r);
     if (axis < -1 || axis >= OQ_MAX_RANK) r->bad = true;
     t->axis = (int)axis;
     const uint64_t channels = get_number(r);
     t->channel_count = get_number(r);
+    t->counts_levels = get_number(r) != 0;
     if (channels > (uint64_t)(r->end - r->at)) r->bad = true; // each takes more than a byte
     if (r->bad || !channels) return ONNXQ_OK;
     t->channel_min = oq_mem_calloc(mem, channels, sizeof *t->channel_min, err);
     t->channel_max = oq_mem_calloc(mem, channels, sizeof *t->channel_max, err);
     t->channel_sum = oq_mem_calloc(mem, channels, sizeof *t->channel_sum, err);
-    if (!t->channel_min || !t->channel_max || !t->channel_sum) return ONNXQ_NO_MEMORY;
+    if (t->counts_levels) t->levels = oq_mem_calloc(mem, channels, sizeof *t->levels, err);
+    if (!t->channel_min || !t->channel_max || !t->channel_sum || (t->counts_levels && !t->levels))
+        return ONNXQ_NO_MEMORY;
     t->channels = channels;
     for (size_t c = 0; c < channels; c++) {
         t->channel_min[c] = get_float(r);
         t->channel_max[c] = get_float(r);
         get_sum(r, &t->channel_sum[c]);
+        if (t->levels) get_levels(r, &t->levels[c]);
         if (!range_is_sound(t->channel_min[c], t->channel_max[c])) r->bad = true;
     }
     return ONNXQ_OK;

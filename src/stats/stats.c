@@ -20,6 +20,7 @@ void oq_stats_free(oq_stats *stats) {
         oq_mem_free(stats->mem, t->channel_min);
         oq_mem_free(stats->mem, t->channel_max);
         oq_mem_free(stats->mem, t->channel_sum);
+        oq_mem_free(stats->mem, t->levels);
         oq_mem_free(stats->mem, (void *)(uintptr_t)t->name);
         oq_mem_free(stats->mem, t);
     }
@@ -65,7 +66,9 @@ static oq_status channels_new(oq_tensor_stats *t, oq_mem *mem, size_t channels, 
     t->channel_min = oq_mem_calloc(mem, channels, sizeof *t->channel_min, err);
     t->channel_max = oq_mem_calloc(mem, channels, sizeof *t->channel_max, err);
     t->channel_sum = oq_mem_calloc(mem, channels, sizeof *t->channel_sum, err);
-    if (!t->channel_min || !t->channel_max || !t->channel_sum) return ONNXQ_NO_MEMORY;
+    if (t->counts_levels) t->levels = oq_mem_calloc(mem, channels, sizeof *t->levels, err);
+    if (!t->channel_min || !t->channel_max || !t->channel_sum || (t->counts_levels && !t->levels))
+        return ONNXQ_NO_MEMORY;
     t->channels = channels;
     for (size_t c = 0; c < channels; c++) {
         t->channel_min[c] = INFINITY;
@@ -111,9 +114,11 @@ static oq_status add_channels(oq_tensor_stats *t, oq_mem *mem, const oq_shape *s
     if (!sum) return ONNXQ_NO_MEMORY;
     // In the order of memory; every channel's own sum goes along the outer axes, then along the inner ones.
     for (size_t o = 0; o < outer; o++)
-        for (size_t c = 0; c < channels; c++)
-            add_channel(x + (o * channels + c) * inner, inner, &t->channel_min[c], &t->channel_max[c],
-                        &sum[c]);
+        for (size_t c = 0; c < channels; c++) {
+            const float *own = x + (o * channels + c) * inner;
+            add_channel(own, inner, &t->channel_min[c], &t->channel_max[c], &sum[c]);
+            if (t->levels) oq_levels_add(&t->levels[c], own, inner);
+        }
     for (size_t c = 0; c < channels; c++) oq_exact_sum_add(&t->channel_sum[c], sum[c]);
     oq_mem_free(mem, sum);
     t->channel_count += outer * inner;
@@ -161,7 +166,8 @@ static oq_status merge_channels(oq_tensor_stats *into, const oq_tensor_stats *ot
                                 oq_error *err) {
     if (!other->channels) return ONNXQ_OK;
     if (!into->channels) OQ_TRY(channels_new(into, mem, other->channels, err));
-    if (into->channels != other->channels || into->axis != other->axis)
+    if (into->channels != other->channels || into->axis != other->axis ||
+        (into->levels != NULL) != (other->levels != NULL))
         return oq_fail(err, ONNXQ_BAD_DATA,
                        "the statistics of '%s' have different channels: they are of different models",
                        into->name);
@@ -169,6 +175,7 @@ static oq_status merge_channels(oq_tensor_stats *into, const oq_tensor_stats *ot
         into->channel_min[c] = fminf(into->channel_min[c], other->channel_min[c]);
         into->channel_max[c] = fmaxf(into->channel_max[c], other->channel_max[c]);
         oq_exact_sum_merge(&into->channel_sum[c], &other->channel_sum[c]);
+        if (into->levels) oq_levels_merge(&into->levels[c], &other->levels[c]);
     }
     into->channel_count += other->channel_count;
     return ONNXQ_OK;
@@ -176,7 +183,7 @@ static oq_status merge_channels(oq_tensor_stats *into, const oq_tensor_stats *ot
 
 static oq_status merge_tensor(oq_tensor_stats *into, const oq_tensor_stats *other, oq_mem *mem,
                               oq_error *err) {
-    if (!into->count) into->axis = other->axis;
+    if (!into->count) into->axis = other->axis, into->counts_levels = other->counts_levels;
     into->min = fminf(into->min, other->min);
     into->max = fmaxf(into->max, other->max);
     into->count += other->count;

@@ -5,9 +5,10 @@
 #include "base/hash.h"
 #include "base/map.h"
 #include "grid/grid.h"
+#include "stats/levels.h"
 
 #define OQ_STATS_BINS  2048
-#define OQ_STATS_MAGIC "OQSTATS1" // a statistics file begins so
+#define OQ_STATS_MAGIC "OQSTATS2" // a statistics file begins so
 
 // Sums are exact in any order: each sample's double sum is added to a wide integer accumulator of this many
 // 32-bit limbs.
@@ -55,6 +56,8 @@ typedef struct oq_tensor_stats {
     float *channel_min, *channel_max;
     oq_exact_sum *channel_sum;
     uint64_t channel_count; // values per channel
+    bool counts_levels;     // set with `axis`: the distinct values of each channel, too
+    oq_levels *levels;      // [channels], or NULL
 } oq_tensor_stats;
 
 // Statistics of one model over one data set.

@@ -14,8 +14,22 @@ static oq_status find_floors(oq_quantization *q, oq_error *err) {
     return ONNXQ_OK;
 }
 
-// On a copy of the statistics, which gets entries for the values that arise.
-static oq_status rescale(oq_quantization *q, const oq_stats *stats, oq_error *err) {
+// Inputs that are really integers. Grids of 256 levels hold them, and only with a zero point.
+static oq_status find_input_grids(oq_quantization *q, oq_error *err) {
+    oq_graph *graph = q->model->graph;
+    if (q->quant.activation_bits != 8 || q->quant.activation_symmetric) return ONNXQ_OK;
+    bool *chosen = oq_mem_calloc(q->model->mem, graph->node_count + 1, sizeof *chosen, err);
+    if (!chosen) return ONNXQ_NO_MEMORY;
+    const oq_input_grid_options options = {
+        .chosen = chosen, .weight_bits = q->quant.weight_bits, .per_channel = q->quant.per_channel};
+    oq_status status = oq_quant_chosen(graph, &q->quant, chosen, err);
+    if (status == ONNXQ_OK) status = oq_pass_input_grid(graph, &options, q->stats, &q->input_grids, err);
+    if (status == ONNXQ_OK && q->input_grids) status = oq_infer_graph(graph, err);
+    oq_mem_free(q->model->mem, chosen);
+    return status;
+}
+
+static oq_status rescale(oq_quantization *q, oq_error *err) {
     oq_graph *graph = q->model->graph;
     bool *chosen = oq_mem_calloc(q->model->mem, graph->node_count + 1, sizeof *chosen, err);
     if (!chosen) return ONNXQ_NO_MEMORY;
@@ -28,8 +42,6 @@ static oq_status rescale(oq_quantization *q, const oq_stats *stats, oq_error *er
     oq_status status;
     size_t equalized = 0, smoothed;
     OQ_TRY_DONE(oq_quant_chosen(graph, &q->quant, chosen, err));
-    OQ_TRY_DONE(oq_stats_new(stats->mem, &q->stats, err));
-    OQ_TRY_DONE(oq_stats_merge(q->stats, stats, err));
     // Rows with scales of their own gain nothing from it: see docs/quantization.md.
     if (!q->quant.per_channel) OQ_TRY_DONE(oq_pass_equalize(graph, &equalize, q->stats, &equalized, err));
     OQ_TRY_DONE(oq_pass_smooth(graph, &smooth, q->stats, &smoothed, err));
@@ -45,7 +57,11 @@ oq_status oq_quantization_begin(oq_quantization *q, oq_model *model, const oq_st
     OQ_TRY(oq_pass_upgrade_opset(model, oq_quant_minimum_opset(quant), err));
     OQ_TRY(oq_infer_graph(model->graph, err));
     OQ_TRY(find_floors(q, err));
-    return rescale(q, stats, err);
+    // A copy, which gets entries for the values that arise.
+    OQ_TRY(oq_stats_new(stats->mem, &q->stats, err));
+    OQ_TRY(oq_stats_merge(q->stats, stats, err));
+    OQ_TRY(find_input_grids(q, err));
+    return rescale(q, err);
 }
 
 void oq_quantization_release(oq_quantization *q) {

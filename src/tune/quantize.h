@@ -12,7 +12,8 @@ typedef struct oq_quantization {
     oq_quant_options quant; // with the floors of the model's regions
     oq_stats *stats;        // of `model` as it is now
     oq_regions regions;
-    oq_floor *floors; // block of the model's mem
+    size_t input_grids; // values that are exact integers now
+    oq_floor *floors;   // block of the model's mem
 } oq_quantization;
 
 // What must be done once, whatever is planned afterwards: the opset, the regions' floors, smoothing. `model`

@@ -406,7 +406,7 @@ static oq_stats *sample_stats(void) {
     oq_tensor_stats *t = NULL;
     CK_OK(oq_stats_ensure(stats, "empty", &t, &err), &err);
     CK_OK(oq_stats_ensure(stats, "channels", &t, &err), &err);
-    t->axis = 0;
+    t->axis = 0, t->counts_levels = true;
     add(t, (float[]){1, -2, 3}, 3, 2);
     add(t, (float[]){NAN, 5, INFINITY}, 3, 3);
     stats->model = oq_hash_bytes("m", 1);
@@ -430,6 +430,7 @@ START_TEST(saved_statistics_come_back) {
         ck_assert_int_eq(back->tensors[i]->axis, stats->tensors[i]->axis);
         ck_assert_uint_eq(back->tensors[i]->channels, stats->tensors[i]->channels);
     }
+    ck_assert_mem_eq(back->tensors[2]->levels, stats->tensors[2]->levels, 3 * sizeof(oq_levels));
     ck_assert(back->tensors[2]->channel_max[1] == 5);
     oq_stats_free(stats), oq_stats_free(back);
 }
