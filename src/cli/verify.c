@@ -21,7 +21,10 @@ static const option options[] = {
      0, 0},
     {"limit", 0, OPTION_COUNT, "N", "use at most N samples", AT(limit), 1, 1e12},
     {"layers", 0, OPTION_FLAG, NULL,
-     "also the error of every layer: what arrives there and what arises there", AT(layers), 0, 0},
+     "also every layer: its error, what of it arrives and what arises there (dB), shares of integers at the "
+     "ends of "
+     "their type and of values beyond, range and spread of its values",
+     AT(layers), 0, 0},
     {"min-sqnr", 0, OPTION_REAL, "DB", "exit status 5 when an output's SQNR is less", AT(minimum_sqnr), -1000,
      1000},
     {"min-cos", 0, OPTION_REAL, "C", "exit status 5 when an output's mean cosine is less", AT(minimum_cosine),

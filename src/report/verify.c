@@ -26,21 +26,43 @@ static json_t *output_json(const oq_output_difference *o) {
     return out;
 }
 
+static json_t *pair_json(double low, double high) {
+    json_t *out = json_array();
+    json_array_append_new(out, oq_json_real(low));
+    json_array_append_new(out, oq_json_real(high));
+    return out;
+}
+
+static json_t *layer_json(const oq_layer_difference *l) {
+    json_t *out = json_object();
+    json_object_set_new(out, "value", json_string(l->name));
+    json_object_set_new(out, "op", json_string(l->op_type));
+    json_object_set_new(out, "carrier", json_string(l->carrier));
+    json_object_set_new(out, "sqnr_db", oq_json_real(oq_difference_sqnr(&l->total)));
+    json_object_set_new(out, "arriving_sqnr_db", oq_json_real(l->arriving));
+    json_object_set_new(out, "arising_sqnr_db", oq_json_real(oq_difference_sqnr(&l->arising)));
+    json_object_set_new(out, "range", pair_json(l->low, l->high));
+    if (!isnan(l->grid_low)) {
+        const double all = l->elements ? (double)l->elements : 1;
+        json_object_set_new(out, "grid", pair_json(l->grid_low, l->grid_high));
+        json_object_set_new(out, "at_ends", oq_json_real((double)l->at_ends / all));
+        json_object_set_new(out, "cut_off", oq_json_real((double)l->cut_off / all));
+    }
+    json_t *sketch = json_array();
+    for (int i = 0; i < OQ_SKETCH_BINS; i++)
+        json_array_append_new(sketch, json_integer((json_int_t)l->sketch[i]));
+    json_object_set_new(out, "histogram", sketch);
+    return out;
+}
+
 json_t *oq_json_verify(const oq_verify_result *result) {
     json_t *out = json_object(), *outputs = json_array(), *layers = json_array();
     json_object_set_new(out, "samples", json_integer((json_int_t)result->samples));
     for (size_t i = 0; i < result->output_count; i++)
         json_array_append_new(outputs, output_json(&result->outputs[i]));
     json_object_set_new(out, "outputs", outputs);
-    for (size_t i = 0; i < result->layer_count; i++) {
-        const oq_layer_difference *l = &result->layers[i];
-        json_t *layer = json_object();
-        json_object_set_new(layer, "value", json_string(l->name));
-        json_object_set_new(layer, "op", json_string(l->op_type));
-        json_object_set_new(layer, "sqnr_db", oq_json_real(oq_difference_sqnr(&l->total)));
-        json_object_set_new(layer, "arising_sqnr_db", oq_json_real(oq_difference_sqnr(&l->arising)));
-        json_array_append_new(layers, layer);
-    }
+    for (size_t i = 0; i < result->layer_count; i++)
+        json_array_append_new(layers, layer_json(&result->layers[i]));
     if (result->layer_count)
         json_object_set_new(out, "layers", layers);
     else
@@ -70,9 +92,45 @@ static void print_output(const json_t *o, oq_text *into) {
 
 static void print_decibels(double value, oq_text *into) {
     if (isnan(value))
-        oq_text_printf(into, " %9s", "exact");
+        oq_text_printf(into, " %8s", "exact");
     else
-        oq_text_printf(into, " %9.2f", value);
+        oq_text_printf(into, " %8.2f", value);
+}
+
+// One block a bin on a scale of logarithms, so that thin tails are seen: each step down is a third as many.
+static void print_sketch(const json_t *counts, oq_text *into) {
+    static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    double most = 0;
+    size_t index;
+    json_t *count;
+    json_array_foreach(counts, index, count) most = fmax(most, (double)json_integer_value(count));
+    json_array_foreach(counts, index, count) {
+        const double n = (double)json_integer_value(count);
+        oq_text_add(into, blocks[n > 0 ? (int)fmax(1, 8.5 + 2 * log10(n / most)) : 0]);
+    }
+}
+
+static void print_share(const json_t *layer, const char *key, oq_text *into) {
+    const double share = oq_json_number(layer, key);
+    if (isnan(share))
+        oq_text_printf(into, " %8s", "");
+    else
+        oq_text_printf(into, " %7.2f%%", 100 * share);
+}
+
+static void print_layer(const json_t *layer, oq_text *into) {
+    const json_t *range = json_object_get(layer, "range");
+    const char *op = oq_json_text(layer, "op");
+    print_decibels(oq_json_number(layer, "sqnr_db"), into);
+    print_decibels(oq_json_number(layer, "arriving_sqnr_db"), into);
+    print_decibels(oq_json_number(layer, "arising_sqnr_db"), into);
+    print_share(layer, "at_ends", into);
+    print_share(layer, "cut_off", into);
+    oq_text_printf(into, " %9.3g", json_number_value(json_array_get(range, 0)));
+    oq_text_add(into, " ");
+    print_sketch(json_object_get(layer, "histogram"), into);
+    oq_text_printf(into, " %-9.3g %s (%s)\n", json_number_value(json_array_get(range, 1)),
+                   oq_json_text(layer, "value"), *op ? op : "input");
 }
 
 void oq_print_verify(const json_t *verify, oq_text *into) {
@@ -81,12 +139,10 @@ void oq_print_verify(const json_t *verify, oq_text *into) {
     oq_text_printf(into, "compared on %zu samples:\n", oq_json_count(verify, "samples"));
     json_array_foreach(json_object_get(verify, "outputs"), index, item) print_output(item, into);
     const json_t *layers = json_object_get(verify, "layers");
-    if (layers) oq_text_printf(into, "%9s %9s  %s\n", "SQNR dB", "arising", "value (operator)");
-    json_array_foreach(layers, index, item) {
-        print_decibels(oq_json_number(item, "sqnr_db"), into);
-        print_decibels(oq_json_number(item, "arising_sqnr_db"), into);
-        oq_text_printf(into, "  %s (%s)\n", oq_json_text(item, "value"), oq_json_text(item, "op"));
-    }
+    if (layers)
+        oq_text_printf(into, " %8s %8s %8s %8s %8s %9s %-16s %-9s %s\n", "SQNR dB", "arriving", "arising",
+                       "at ends", "cut off", "least", "values", "greatest", "value (operator)");
+    json_array_foreach(layers, index, item) print_layer(item, into);
 }
 
 oq_status oq_report_verify(oq_mem *mem, const oq_verify_result *result, oq_report *out, oq_error *err) {

@@ -1,129 +1,57 @@
-// Errors layer by layer. A layer is what lies in the second model between one common value and the common
-// values next above it.
+// Errors layer by layer, sample by sample. A layer is what lies in the second model between one common value
+// and the common values next above it.
 #include "verify/layers.h"
 #include "verify/compare.h"
+#include "verify/slice.h"
 
+#include <math.h>
 #include <string.h>
 
 struct oq_layer {
-    oq_value_id reference, model; // the value in both graphs
-    oq_program *program; // of the second model: from `inputs` to `model`; NULL when nothing lies between
-    oq_value_id *inputs; // in the reference, in the order of the program's inputs
-    size_t input_count;
-    oq_worker **workers; // [threads], made when first needed
+    oq_slice alone; // of the second model, on what it reads; `inputs` are carriers
+    // The same of the reference, on the same values as floats; not there when nothing that the layer reads is
+    // rounded, or when the reference reads more.
+    oq_slice original;
 };
 
-static bool is_float_tensor(const oq_gvalue *value) {
-    return value->type.kind == OQ_TYPE_TENSOR && oq_dtype_info(value->type.dtype)->is_float;
+struct oq_layer_sample {
+    oq_difference total, arising;
+    uint64_t elements, at_ends, cut_off;
+};
+
+// Whether the carrier is made by a layer: all but the graph's inputs.
+static bool is_made(const oq_layers *l, const oq_carrier *c) {
+    return oq_graph_value(l->model, c->model)->producer != OQ_NONE;
 }
 
-// The value of the reference with the same name when both are float activations, else OQ_NONE.
-static oq_value_id common_value(const oq_layers *l, oq_value_id in_model) {
-    const oq_gvalue *value = oq_graph_value(l->model, in_model);
-    if (!is_float_tensor(value) || value->initializer) return OQ_NONE;
-    const oq_value_id id = oq_graph_find(l->reference, value->name);
-    if (id == OQ_NONE || !is_float_tensor(oq_graph_value(l->reference, id))) return OQ_NONE;
-    return oq_graph_value(l->reference, id)->initializer ? OQ_NONE : id;
-}
-
-// Collects the common values next above `value`; `visited` by value id. A graph input of any type ends the
-// walk as well.
-typedef struct walk {
-    const oq_layers *layers;
-    bool *visited;
-    oq_value_id *stack, *found;
-    size_t depth, count;
-    bool open; // something above is neither common nor constant: the layer cannot stand alone
-} walk;
-
-static void visit(walk *w, oq_value_id value) {
-    if (value == OQ_NONE || w->visited[value]) return;
-    w->visited[value] = true;
-    w->stack[w->depth++] = value;
-}
-
-static void step(walk *w, oq_value_id value, bool is_target) {
-    const oq_graph *graph = w->layers->model;
-    const oq_gvalue *v = oq_graph_value(graph, value);
-    if (!is_target && common_value(w->layers, value) != OQ_NONE) {
-        w->found[w->count++] = value;
-        return;
-    }
-    if (v->producer == OQ_NONE) {
-        if (!v->initializer) w->open = true; // an integer graph input and the like
-        return;
-    }
-    const oq_node *node = oq_graph_node(graph, v->producer);
-    for (size_t i = 0; i < node->input_count; i++) visit(w, node->inputs[i]);
-    for (size_t i = 0; i < node->capture_count; i++) visit(w, node->captures[i]);
-}
-
-static oq_status walk_up(const oq_layers *l, oq_value_id target, walk *w, oq_error *err) {
-    const size_t values = l->model->value_count;
-    *w = (walk){.layers = l};
-    w->visited = oq_mem_calloc(l->mem, values, sizeof *w->visited, err);
-    w->stack = oq_mem_calloc(l->mem, values, sizeof *w->stack, err);
-    w->found = oq_mem_calloc(l->mem, values, sizeof *w->found, err);
-    if (!w->visited || !w->stack || !w->found) return ONNXQ_NO_MEMORY;
-    visit(w, target);
-    while (w->depth) {
-        const oq_value_id value = w->stack[--w->depth];
-        step(w, value, value == target);
-    }
-    return ONNXQ_OK;
-}
-
-static void walk_release(const oq_layers *l, walk *w) {
-    oq_mem_free(l->mem, w->visited);
-    oq_mem_free(l->mem, w->stack);
-    oq_mem_free(l->mem, w->found);
-}
-
-static oq_status make_layer(oq_layers *l, oq_layer *layer, oq_error *err) {
-    walk w = {0};
-    oq_status status;
-    OQ_TRY_DONE(walk_up(l, layer->model, &w, err));
-    if (w.open || !w.count) goto done; // without inputs of its own there is nothing to run it on
-    const oq_program_options options = {
-        .outputs = &layer->model, .output_count = 1, .inputs = w.found, .input_count = w.count};
-    OQ_TRY_DONE(oq_program_new(l->model, &options, &layer->program, err));
-    const oq_value_id *inputs = oq_program_inputs(layer->program, &layer->input_count);
-    layer->inputs = oq_mem_calloc(l->mem, layer->input_count, sizeof *layer->inputs, err);
-    layer->workers = oq_mem_calloc(l->mem, l->threads, sizeof(oq_worker *), err);
-    if (!layer->inputs || !layer->workers) {
-        status = ONNXQ_NO_MEMORY;
-        goto done;
-    }
-    for (size_t i = 0; i < layer->input_count; i++) layer->inputs[i] = common_value(l, inputs[i]);
-done:
-    walk_release(l, &w);
+static oq_status make_original(oq_layers *l, const oq_carrier *c, oq_layer *layer, oq_error *err) {
+    bool rounded = false;
+    for (size_t i = 0; i < layer->alone.input_count; i++)
+        rounded |= l->carriers.items[layer->alone.inputs[i]].integer;
+    if (!rounded) return ONNXQ_OK;
+    int32_t *ends = oq_mem_alloc(l->mem, l->reference->value_count * sizeof *ends, err);
+    if (!ends) return ONNXQ_NO_MEMORY;
+    for (size_t i = 0; i < l->reference->value_count; i++) ends[i] = -1;
+    for (size_t i = 0; i < layer->alone.input_count; i++)
+        ends[l->carriers.items[layer->alone.inputs[i]].reference] = layer->alone.inputs[i];
+    oq_status status = ONNXQ_OK;
+    if (ends[c->reference] < 0)
+        status = oq_slice_make(l->mem, l->reference, c->reference, ends, l->threads, &layer->original, err);
+    oq_mem_free(l->mem, ends);
     return status;
 }
 
-// A layer for each common value that a node makes, in the reference's topological order.
-static oq_status find_layers(oq_layers *l, oq_error *err) {
-    oq_node_id *order = NULL;
-    size_t nodes;
-    OQ_TRY(oq_graph_order(l->reference, &order, &nodes, err));
-    l->items = oq_mem_calloc(l->mem, l->reference->value_count, sizeof *l->items, err);
-    for (size_t i = 0; l->items && i < nodes; i++) {
-        const oq_node *node = oq_graph_node(l->reference, order[i]);
-        for (size_t k = 0; k < node->output_count; k++) {
-            if (node->outputs[k] == OQ_NONE) continue;
-            const oq_value_id in_model =
-                oq_graph_find(l->model, oq_graph_value(l->reference, node->outputs[k])->name);
-            if (in_model == OQ_NONE || common_value(l, in_model) != node->outputs[k]) continue;
-            if (oq_graph_value(l->model, in_model)->producer == OQ_NONE) continue;
-            l->items[l->count++] = (oq_layer){.reference = node->outputs[k], .model = in_model};
-            l->in_reference[node->outputs[k]] = l->in_model[in_model] = true;
-        }
+static oq_status make_layers(oq_layers *l, oq_error *err) {
+    for (size_t i = 0; i < l->carriers.count; i++) {
+        const oq_carrier *c = &l->carriers.items[i];
+        l->in_reference[c->reference] = true;
+        l->in_model[c->model] = is_made(l, c);
+        if (!is_made(l, c)) continue;
+        oq_layer *layer = &l->items[i];
+        OQ_TRY(oq_slice_make(l->mem, l->model, c->model, l->carriers.of, l->threads, &layer->alone, err));
+        OQ_TRY(make_original(l, c, layer, err));
     }
-    oq_mem_free(l->reference->model->mem, order);
-    return l->items ? ONNXQ_OK : ONNXQ_NO_MEMORY;
-}
-
-static void watch_inputs(oq_layers *l) {
-    for (size_t i = 0; i < l->reference->input_count; i++) l->in_reference[l->reference->inputs[i]] = true;
+    return ONNXQ_OK;
 }
 
 oq_status oq_layers_init(oq_layers *layers, oq_mem *mem, oq_graph *reference, oq_graph *model,
@@ -134,61 +62,119 @@ oq_status oq_layers_init(oq_layers *layers, oq_mem *mem, oq_graph *reference, oq
                           .data = data,
                           .threads = threads,
                           .samples = samples};
+    OQ_TRY(oq_carriers_find(mem, reference, model, &layers->carriers, err));
+    size_t cells;
+    if (!oq_mul_size(samples, layers->carriers.count, &cells))
+        return oq_fail(err, ONNXQ_NO_MEMORY, "too many samples for a layer report");
     layers->in_reference = oq_mem_calloc(mem, reference->value_count, sizeof(bool), err);
     layers->in_model = oq_mem_calloc(mem, model->value_count, sizeof(bool), err);
-    if (!layers->in_reference || !layers->in_model) return ONNXQ_NO_MEMORY;
-    watch_inputs(layers);
-    OQ_TRY(find_layers(layers, err));
-    for (size_t i = 0; i < layers->count; i++) OQ_TRY(make_layer(layers, &layers->items[i], err));
-    size_t cells;
-    if (!oq_mul_size(samples, layers->count, &cells))
-        return oq_fail(err, ONNXQ_NO_MEMORY, "too many samples for a layer report");
+    layers->items = oq_mem_calloc(mem, layers->carriers.count, sizeof *layers->items, err);
     layers->results = oq_mem_calloc(mem, cells, sizeof *layers->results, err);
-    return layers->results ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+    layers->stats = oq_mem_calloc(mem, threads, sizeof(oq_stats *), err);
+    if (!layers->in_reference || !layers->in_model || !layers->items || !layers->results || !layers->stats)
+        return ONNXQ_NO_MEMORY;
+    for (size_t t = 0; t < threads; t++) OQ_TRY(oq_stats_new(mem, &layers->stats[t], err));
+    return make_layers(layers, err);
 }
 
 void oq_layers_release(oq_layers *layers) {
     if (!layers->mem) return;
-    for (size_t i = 0; layers->items && i < layers->count; i++) {
-        oq_layer *layer = &layers->items[i];
-        for (size_t t = 0; layer->workers && t < layers->threads; t++) oq_worker_free(layer->workers[t]);
-        oq_program_free(layer->program);
-        oq_mem_free(layers->mem, layer->workers);
-        oq_mem_free(layers->mem, layer->inputs);
+    for (size_t i = 0; layers->items && i < layers->carriers.count; i++) {
+        oq_slice_release(layers->mem, &layers->items[i].alone);
+        oq_slice_release(layers->mem, &layers->items[i].original);
     }
+    for (size_t t = 0; layers->stats && t < layers->threads; t++) oq_stats_free(layers->stats[t]);
+    oq_mem_free(layers->mem, layers->stats);
     oq_mem_free(layers->mem, layers->items);
     oq_mem_free(layers->mem, layers->results);
     oq_mem_free(layers->mem, layers->in_reference);
     oq_mem_free(layers->mem, layers->in_model);
+    oq_carriers_release(&layers->carriers);
     *layers = (oq_layers){0};
 }
 
-static oq_status keep(void *self, oq_value_id id, const oq_value *value, oq_error *err) {
-    (void)err;
-    oq_layers_sample *sample = self;
-    oq_value_release(&sample->seen[id]);
-    sample->seen[id] = oq_value_retain(value);
-    return ONNXQ_OK;
+// The rows of a batch that are samples.
+static oq_tensor real_rows(const oq_layers_sample *sample, const oq_tensor *tensor) {
+    size_t real, rows;
+    oq_tensor part = *tensor;
+    oq_dataset_rows(sample->layers->data, sample->data_index, &real, &rows);
+    if (real < rows && part.shape.rank && (size_t)part.shape.dim[0] == rows)
+        part.shape.dim[0] = (int64_t)real;
+    return part;
 }
 
-static oq_status difference_at(const oq_layers_sample *sample, const oq_layer *layer, const oq_value *value,
-                               oq_difference *out, oq_error *err) {
+static oq_status keep(void *self, oq_value_id id, const oq_value *value, oq_error *err) {
+    oq_layers_sample *sample = self;
     const oq_layers *l = sample->layers;
+    oq_value_release(&sample->seen[id]);
+    sample->seen[id] = oq_value_retain(value);
+    if (value->kind != OQ_VALUE_TENSOR) return ONNXQ_OK;
+    oq_tensor_stats *stats;
+    OQ_TRY(oq_stats_ensure(l->stats[sample->worker], oq_graph_value(l->reference, id)->name, &stats, err));
+    const oq_tensor part = real_rows(sample, &value->tensor);
+    return oq_stats_add(stats, l->mem, &part, sample->data_index, err);
+}
+
+// `value` as the second model carries it against the floats that it stands for.
+static oq_status difference_of(const oq_layers_sample *sample, const oq_carrier *c, const oq_value *reference,
+                               const oq_value *value, oq_difference *out, oq_error *err) {
+    const oq_layers *l = sample->layers;
+    oq_tensor floats = {0};
     size_t real, rows;
-    const oq_value *reference = &sample->seen[layer->reference];
     if (reference->kind != OQ_VALUE_TENSOR || value->kind != OQ_VALUE_TENSOR) return ONNXQ_OK;
     oq_dataset_rows(l->data, sample->data_index, &real, &rows);
-    return oq_compare_tensors(&reference->tensor, &value->tensor, real, rows,
-                              oq_graph_value(l->reference, layer->reference)->name, out, err);
+    if (c->integer) OQ_TRY(oq_carrier_dequantize(c, l->mem, &value->tensor, &floats, err));
+    const oq_status status =
+        oq_compare_tensors(&reference->tensor, c->integer ? &floats : &value->tensor, real, rows,
+                           oq_graph_value(l->reference, c->reference)->name, out, err);
+    oq_tensor_release(&floats);
+    return status;
+}
+
+enum { BLOCK = 256 };
+
+// `y` in the reference, `q` the integers of one channel.
+static void count_span(const oq_carrier *c, size_t channel, const double *y, const double *q, size_t n,
+                       oq_layer_sample *out) {
+    const double half = 0.5 * (double)c->params[channel].scale, low = oq_carrier_low(c, channel) - half,
+                 high = oq_carrier_high(c, channel) + half;
+    for (size_t i = 0; i < n; i++) {
+        out->at_ends += q[i] <= c->grid.qmin || q[i] >= c->grid.qmax;
+        out->cut_off += y[i] < low || y[i] > high;
+    }
+}
+
+static void count_ends(const oq_layers_sample *sample, const oq_carrier *c, const oq_tensor *integers,
+                       oq_layer_sample *out) {
+    const oq_tensor q = real_rows(sample, integers), *y = &sample->seen[c->reference].tensor;
+    const size_t count = (size_t)oq_tensor_count(&q), y_bytes = oq_dtype_bytes(y->dtype),
+                 q_bytes = oq_dtype_bytes(q.dtype);
+    size_t inner = c->channels > 1 ? 1 : count; // elements of one channel that follow each other
+    for (int d = (c->axis < 0 ? c->axis + q.shape.rank : c->axis) + 1; c->channels > 1 && d < q.shape.rank;
+         d++)
+        inner *= (size_t)q.shape.dim[d];
+    double floats[BLOCK], numbers[BLOCK];
+    for (size_t i = 0, n; i < count; i += n) {
+        n = inner - i % inner < BLOCK ? inner - i % inner : BLOCK;
+        oq_load_f64(y->dtype, (const char *)y->data + i * y_bytes, floats, n);
+        oq_load_f64(q.dtype, (const char *)q.data + i * q_bytes, numbers, n);
+        count_span(c, c->channels > 1 ? i / inner % c->channels : 0, floats, numbers, n, out);
+    }
+    out->elements = count;
+}
+
+static oq_layer_sample *result_of(const oq_layers_sample *sample, size_t item) {
+    return &sample->layers->results[sample->index * sample->layers->carriers.count + item];
 }
 
 static oq_status compare_seen(void *self, oq_value_id id, const oq_value *value, oq_error *err) {
     oq_layers_sample *sample = self;
-    oq_layers *l = sample->layers;
-    for (size_t i = 0; i < l->count; i++)
-        if (l->items[i].model == id)
-            return difference_at(sample, &l->items[i], value, &l->results[sample->index * l->count + i].total,
-                                 err);
+    const int32_t item = sample->layers->carriers.of[id];
+    const oq_carrier *c = &sample->layers->carriers.items[item];
+    oq_layer_sample *result = result_of(sample, (size_t)item);
+    OQ_TRY(difference_of(sample, c, &sample->seen[c->reference], value, &result->total, err));
+    if (c->integer && sample->seen[c->reference].kind == OQ_VALUE_TENSOR)
+        count_ends(sample, c, &value->tensor, result);
     return ONNXQ_OK;
 }
 
@@ -210,25 +196,79 @@ const oq_observer *oq_layers_observe_model(oq_layers_sample *sample) {
     return sample->layers ? &sample->model : NULL;
 }
 
-static oq_status run_alone(oq_layers_sample *sample, oq_layer *layer, oq_difference *out, oq_error *err) {
-    oq_layers *l = sample->layers;
-    oq_worker **worker = &layer->workers[sample->worker];
-    if (!*worker) OQ_TRY(oq_worker_new(layer->program, worker, err));
-    oq_value *inputs = oq_mem_calloc(l->mem, layer->input_count, sizeof *inputs, err), output = {0};
+// What the layer reads when it is what the reference has: as the second model carries it, and as the float of
+// the reference's type that this stands for.
+static oq_status make_input(const oq_layers_sample *sample, const oq_carrier *c, oq_value *carried,
+                            oq_value *original, oq_error *err) {
+    oq_mem *mem = sample->layers->mem;
+    const oq_value *reference = &sample->seen[c->reference];
+    *original = oq_value_retain(reference);
+    if (!c->integer || reference->kind != OQ_VALUE_TENSOR) {
+        *carried = oq_value_retain(reference);
+        return ONNXQ_OK;
+    }
+    oq_tensor q, floats = {0}, rounded;
+    OQ_TRY(oq_carrier_quantize(c, mem, &reference->tensor, &q, err));
+    *carried = oq_value_of_tensor(q);
+    OQ_TRY(oq_carrier_dequantize(c, mem, &q, &floats, err));
+    const oq_status status = oq_tensor_new(mem, reference->tensor.dtype, &q.shape, &rounded, err);
+    if (status == ONNXQ_OK) {
+        oq_store_f32(rounded.dtype, floats.data, rounded.data, (size_t)oq_tensor_count(&q));
+        oq_value_release(original);
+        *original = oq_value_of_tensor(rounded);
+    }
+    oq_tensor_release(&floats);
+    return status;
+}
+
+// What the reference makes of the layer's `inputs`: of what it would itself give where the layer is not
+// there.
+static oq_status run_original(oq_layers_sample *sample, size_t item, const oq_value *inputs, oq_value *out,
+                              oq_error *err) {
+    const oq_layers *l = sample->layers;
+    oq_layer *layer = &l->items[item];
+    const oq_slice *alone = &layer->alone;
+    oq_slice *original = &layer->original;
+    if (!original->program) {
+        *out = oq_value_retain(&sample->seen[l->carriers.items[item].reference]);
+        return ONNXQ_OK;
+    }
+    oq_value *given = oq_mem_calloc(l->mem, original->input_count, sizeof *given, err);
+    if (!given) return ONNXQ_NO_MEMORY;
+    for (size_t i = 0; i < original->input_count; i++)
+        for (size_t k = 0; k < alone->input_count; k++)
+            if (alone->inputs[k] == original->inputs[i]) given[i] = inputs[k]; // borrowed
+    const oq_status status = oq_slice_run(original, sample->worker, given, out, err);
+    oq_mem_free(l->mem, given);
+    return status;
+}
+
+static oq_status run_alone(oq_layers_sample *sample, size_t item, oq_error *err) {
+    const oq_layers *l = sample->layers;
+    oq_slice *alone = &l->items[item].alone;
+    const size_t count = alone->input_count;
+    oq_value *inputs = oq_mem_calloc(l->mem, 2 * count, sizeof *inputs, err), output = {0}, original = {0};
     if (!inputs) return ONNXQ_NO_MEMORY;
-    for (size_t i = 0; i < layer->input_count; i++) inputs[i] = sample->seen[layer->inputs[i]]; // borrowed
-    oq_status status = oq_worker_run(*worker, inputs, &output, NULL, NULL, err);
-    if (status == ONNXQ_OK) status = difference_at(sample, layer, &output, out, err);
+    oq_status status;
+    for (size_t i = 0; i < count; i++)
+        OQ_TRY_DONE(
+            make_input(sample, &l->carriers.items[alone->inputs[i]], &inputs[i], &inputs[count + i], err));
+    OQ_TRY_DONE(oq_slice_run(alone, sample->worker, inputs, &output, err));
+    OQ_TRY_DONE(run_original(sample, item, inputs + count, &original, err));
+    status = difference_of(sample, &l->carriers.items[item], &original, &output,
+                           &result_of(sample, item)->arising, err);
+done:
+    for (size_t i = 0; i < 2 * count; i++) oq_value_release(&inputs[i]);
     oq_value_release(&output);
+    oq_value_release(&original);
     oq_mem_free(l->mem, inputs);
     return status;
 }
 
 oq_status oq_layers_arising(oq_layers_sample *sample, oq_error *err) {
-    oq_layers *l = sample->layers;
-    for (size_t i = 0; l && i < l->count; i++)
-        if (l->items[i].program)
-            OQ_TRY(run_alone(sample, &l->items[i], &l->results[sample->index * l->count + i].arising, err));
+    const oq_layers *l = sample->layers;
+    for (size_t i = 0; l && i < l->carriers.count; i++)
+        if (l->items[i].alone.program) OQ_TRY(run_alone(sample, i, err));
     return ONNXQ_OK;
 }
 
@@ -240,20 +280,66 @@ void oq_layers_end(oq_layers_sample *sample) {
     sample->seen = NULL;
 }
 
+// The histogram in as many bins as a sketch has.
+static void draw(const oq_tensor_stats *stats, oq_layer_difference *out) {
+    const oq_histogram *h = &stats->histogram;
+    const double width = ldexp(1, h->exponent), span = out->high - out->low;
+    for (int b = 0; h->used && b < OQ_STATS_BINS; b++) {
+        const double middle = ((double)h->first + b + 0.5) * width;
+        const double at = span > 0 ? floor((middle - out->low) / span * OQ_SKETCH_BINS) : 0;
+        out->sketch[(int)fmin(fmax(at, 0), OQ_SKETCH_BINS - 1)] += h->count[b];
+    }
+}
+
+static void describe(const oq_layers *l, const oq_stats *stats, const oq_carrier *c,
+                     oq_layer_difference *out) {
+    const oq_gvalue *value = oq_graph_value(l->reference, c->reference);
+    const oq_tensor_stats *seen = oq_stats_find(stats, value->name);
+    out->name = value->name;
+    out->op_type = value->producer == OQ_NONE ? "" : oq_graph_node(l->reference, value->producer)->op_type;
+    out->carrier = oq_dtype_info(oq_graph_value(l->model, c->model)->type.dtype)->name;
+    out->low = out->high = out->grid_low = out->grid_high = (double)NAN;
+    for (size_t i = 0; c->integer && i < c->channels; i++) {
+        out->grid_low = fmin(out->grid_low, oq_carrier_low(c, i));
+        out->grid_high = fmax(out->grid_high, oq_carrier_high(c, i));
+    }
+    if (!seen || !(seen->min <= seen->max)) return;
+    out->low = (double)seen->min;
+    out->high = (double)seen->max;
+    draw(seen, out);
+}
+
+static void combine_samples(const oq_layers *l, size_t item, oq_layer_difference *out) {
+    for (size_t s = 0; s < l->samples; s++) {
+        const oq_layer_sample *r = &l->results[s * l->carriers.count + item];
+        oq_difference_add(&out->total, &r->total);
+        oq_difference_add(&out->arising, &r->arising);
+        out->elements += r->elements;
+        out->at_ends += r->at_ends;
+        out->cut_off += r->cut_off;
+    }
+}
+
 oq_status oq_layers_combine(const oq_layers *layers, oq_layer_difference **out, size_t *count,
                             oq_error *err) {
+    const oq_carriers *carriers = &layers->carriers;
     if (!layers->mem) return ONNXQ_OK;
-    *out = oq_mem_calloc(layers->mem, layers->count, sizeof **out, err);
-    if (!*out) return ONNXQ_NO_MEMORY;
-    *count = layers->count;
-    for (size_t i = 0; i < layers->count; i++) {
-        const oq_gvalue *value = oq_graph_value(layers->reference, layers->items[i].reference);
-        (*out)[i].name = value->name;
-        (*out)[i].op_type = oq_graph_node(layers->reference, value->producer)->op_type;
-        for (size_t s = 0; s < layers->samples; s++) {
-            oq_difference_add(&(*out)[i].total, &layers->results[s * layers->count + i].total);
-            oq_difference_add(&(*out)[i].arising, &layers->results[s * layers->count + i].arising);
-        }
+    for (size_t t = 1; t < layers->threads; t++)
+        OQ_TRY(oq_stats_merge(layers->stats[0], layers->stats[t], err));
+    oq_layer_difference *all = oq_mem_calloc(layers->mem, carriers->count, sizeof *all, err);
+    if (!all) return ONNXQ_NO_MEMORY;
+    for (size_t i = 0; i < carriers->count; i++) {
+        describe(layers, layers->stats[0], &carriers->items[i], &all[i]);
+        combine_samples(layers, i, &all[i]);
     }
+    for (size_t i = 0; i < carriers->count; i++) {
+        all[i].arriving = (double)INFINITY;
+        const oq_slice *alone = &layers->items[i].alone;
+        for (size_t k = 0; k < alone->input_count; k++)
+            all[i].arriving = fmin(all[i].arriving, oq_difference_sqnr(&all[alone->inputs[k]].total));
+    }
+    for (size_t i = 0; i < carriers->count; i++)
+        if (is_made(layers, &carriers->items[i])) all[(*count)++] = all[i];
+    *out = all;
     return ONNXQ_OK;
 }

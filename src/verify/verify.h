@@ -29,11 +29,27 @@ typedef struct oq_output_difference {
     double accuracy_reference, accuracy_model;
 } oq_output_difference;
 
-// One value that has the same name in both models.
+enum { OQ_SKETCH_BINS = 16 };
+
+// One value of the reference that the second model carries too, and the layer that makes it there: all
+// between it and the common values next above.
 typedef struct oq_layer_difference {
-    const char *name, *op_type; // the value, and the operator that makes it in the reference
+    const char *name, *op_type; // the value, and the operator that makes it in the reference; "" for an input
+    const char *carrier;        // its data type in the second model
     oq_difference total;        // as it comes in the whole model
-    oq_difference arising;      // when the layer alone is run on the reference's values
+    // When the layer alone is run on the reference's values, rounded to the grids that it reads, against the
+    // reference run on the same.
+    oq_difference arising;
+    // Least SQNR in dB of what the layer reads, as it comes in the whole model; infinity: nothing is wrong
+    // yet.
+    double arriving;
+    double low, high; // least and greatest value in the reference; NaN without values
+    // Of integers: what they can stand for (over all channels), how many stand at the ends of their type, and
+    // how many of the reference's values lie more than half a step beyond these ends.
+    double grid_low, grid_high;
+    uint64_t elements, at_ends, cut_off;
+    // How the reference's values are spread from `low` to `high`.
+    uint64_t sketch[OQ_SKETCH_BINS];
 } oq_layer_difference;
 
 typedef struct oq_verify_result {

@@ -161,6 +161,95 @@ START_TEST(threads_change_no_figure) {
 }
 END_TEST
 
+// x -> QuantizeLinear -> DequantizeLinear -> MatMul -> QuantizeLinear over -.125..: much of the product is
+// cut off there -> DequantizeLinear -> Abs (y). The integers in between stand for x and for the product.
+static void make_quantized(test_net *net, bool own_name) {
+    test_net_init(net, 21);
+    const float scales[] = {1 / 16.0F, 1 / 1024.0F};
+    const oq_value_id x = test_net_input(net, "x", ONNXQ_FLOAT, OQ_SHAPE(1, 8));
+    const oq_value_id w = test_net_constant(net, "w", test_net_random(net, OQ_SHAPE(8, 5), 3));
+    const oq_value_id sx = test_net_floats(net, "sx", (oq_shape){0}, &scales[0]);
+    const oq_value_id sp = test_net_floats(net, "sp", (oq_shape){0}, &scales[1]);
+    const oq_value_id zero = test_net_scalar(net, "zero", ONNXQ_UINT8, 128);
+    const oq_value_id q = test_net_node(net, "QuantizeLinear", "x_integers", x, sx, zero);
+    const oq_value_id d = test_net_node(net, "DequantizeLinear", "x_again", q, sx, zero);
+    const oq_value_id p = test_net_node(net, "MatMul", "product_float", d, w, OQ_NONE);
+    const oq_value_id r = test_net_node(net, "QuantizeLinear", "product_quantized", p, sp, zero);
+    const char *name = own_name ? "product" : "something_else";
+    const oq_value_id m = test_net_node(net, "DequantizeLinear", name, r, sp, zero);
+    test_net_output(net, test_net_node(net, "Abs", "middle", m, OQ_NONE, OQ_NONE));
+    oq_error err = {0};
+    CK_OK(oq_infer_graph(net->graph, &err), &err);
+}
+
+static void setup_quantized(both *b, bool own_name) {
+    oq_error err = {0};
+    test_net *net = &b->reference;
+    test_net_init(net, 21);
+    const oq_value_id x = test_net_input(net, "x", ONNXQ_FLOAT, OQ_SHAPE(1, 8));
+    const oq_value_id w = test_net_constant(net, "w", test_net_random(net, OQ_SHAPE(8, 5), 3));
+    const oq_value_id p = test_net_node(net, "MatMul", "product", x, w, OQ_NONE);
+    test_net_output(net, test_net_node(net, "Abs", "middle", p, OQ_NONE, OQ_NONE));
+    CK_OK(oq_infer_graph(net->graph, &err), &err);
+    make_quantized(&b->model, own_name);
+    CK_OK(oq_dataset_synthetic(&b->reference.mem, b->reference.graph, 11, 2, &b->data, &err), &err);
+}
+
+// Elements of |product| beyond the grid's ends, by running the reference.
+static uint64_t count_beyond(both *b, float *largest) {
+    oq_error err = {0};
+    uint64_t beyond = 0;
+    *largest = 0;
+    for (size_t i = 0; i < 11; i++) {
+        oq_value x;
+        CK_OK(oq_dataset_get(b->data, i, &x, &err), &err);
+        oq_tensor y = test_net_run(&b->reference, NULL, &x.tensor);
+        for (int64_t k = 0; k < 5; k++) {
+            const float value = ((const float *)y.data)[k];
+            if (value > *largest) *largest = value;
+            beyond += value > 129 / 1024.0F; // the grid has 128 steps below 0 and 127 above
+        }
+        oq_tensor_release(&y);
+        oq_value_release(&x);
+    }
+    return beyond;
+}
+
+START_TEST(integers_stand_for_the_values_they_were_made_from) {
+    for (int own_name = 0; own_name < 2; own_name++) {
+        both b;
+        setup_quantized(&b, own_name);
+        oq_verify_result r = verify(&b, &(oq_verify_options){.layers = true});
+        float largest;
+        const uint64_t beyond = count_beyond(&b, &largest);
+        ck_assert_uint_eq(r.layer_count, 3);
+        const oq_layer_difference *x = &r.layers[0], *p = &r.layers[1], *y = &r.layers[2];
+        ck_assert_str_eq(x->name, "x");
+        ck_assert_str_eq(p->name, "product");
+        ck_assert_str_eq(y->name, "middle");
+        ck_assert(!*x->op_type && !strcmp(p->op_type, "MatMul") && !strcmp(y->op_type, "Abs"));
+        ck_assert(!strcmp(x->carrier, "uint8") && !strcmp(p->carrier, "uint8") &&
+                  !strcmp(y->carrier, "float32"));
+        // What arises at x is rounding alone; the product is cut off by as much as it is beyond.
+        ck_assert(x->total.largest <= 0.5 / 16 + 1e-7 && x->total.noise > 0);
+        ck_assert(p->grid_low == -128 / 1024.0 && p->grid_high == 127 / 1024.0);
+        ck_assert(p->elements == 55 && beyond > 11);
+        ck_assert(p->cut_off >= beyond && p->cut_off < 55 && p->at_ends > 11 && p->at_ends <= 55);
+        ck_assert(p->arising.largest > 0.9 * ((double)largest - 0.125));
+        ck_assert(y->arising.noise == 0 && isnan(y->grid_low));
+        // Errors arrive from the layer before.
+        ck_assert(isinf(x->arriving));
+        ck_assert(p->arriving == oq_difference_sqnr(&x->total));
+        ck_assert(y->arriving == oq_difference_sqnr(&p->total));
+        uint64_t drawn = 0;
+        for (int i = 0; i < OQ_SKETCH_BINS; i++) drawn += y->sketch[i];
+        ck_assert(drawn == 55 && y->sketch[OQ_SKETCH_BINS - 1] > 0 && y->high == (double)largest);
+        oq_verify_release(&r);
+        teardown(&b);
+    }
+}
+END_TEST
+
 START_TEST(models_that_do_not_belong_together_are_refused) {
     both b;
     setup(&b, 1);
@@ -187,6 +276,7 @@ int main(void) {
     tcase_add_test(tcase, the_opposite_model_agrees_nowhere);
     tcase_add_test(tcase, sequences_are_compared);
     tcase_add_test(tcase, threads_change_no_figure);
+    tcase_add_test(tcase, integers_stand_for_the_values_they_were_made_from);
     tcase_add_test(tcase, models_that_do_not_belong_together_are_refused);
     suite_add_tcase(suite, tcase);
     return test_main(suite);
