@@ -201,6 +201,9 @@ typedef struct onnxq_report onnxq_report;
 
 const char *onnxq_report_text(const onnxq_report *report); // lives as long as the report
 const char *onnxq_report_json(const onnxq_report *report);
+// Writes the report as one HTML page that needs no other file, whole or not at all. USAGE when the report was
+// not asked for as a page (onnxq_convert_options.page).
+onnxq_status onnxq_report_save_page(const onnxq_report *report, const char *path, onnxq_error *err);
 void onnxq_report_free(onnxq_report *report);
 
 // What is in a model: operators, sizes, multiply-accumulates, dynamic dimensions, what would be quantized.
@@ -255,6 +258,7 @@ typedef struct onnxq_convert_options {
     const char *const *op_types; // only these operators; count 0 = all that can be
     size_t op_type_count;
     size_t verify_samples; // the closing comparison runs on at most so many; 0 = none
+    int page;              // the report also as a page, with the error of every layer
     int no_correction;     // leave biases as they are, also where changing them makes up for errors
     // Layers that cost most stay float until the metric reaches `budget` (accuracy: loses no more).
     onnxq_metric metric;

@@ -129,10 +129,10 @@ done:
 }
 
 static oq_status compare(const onnxq_model *model, const oq_prepared *quantized, const onnxq_data *data,
-                         size_t samples, oq_verify_result *result, oq_error *err) {
+                         const onnxq_convert_options *o, oq_verify_result *result, oq_error *err) {
     const onnxq_session *session = model->session;
     const oq_verify_options options = {
-        .limit = samples, .progress = &session->progress, .pool = session->pool};
+        .limit = o->verify_samples, .layers = o->page, .progress = &session->progress, .pool = session->pool};
     return oq_verify(model->model->graph, quantized->model->graph, data->set, &options, result, err);
 }
 
@@ -209,7 +209,8 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     oq_verify_result verified = {0};
     oq_convert_facts facts = {.format = options->format == ONNXQ_FORMAT_QDQ ? "qdq" : "qoperator",
                               .metric = metrics[options->metric],
-                              .asked = options->budget};
+                              .asked = options->budget,
+                              .page = options->page};
     *out = NULL;
     if (report) *report = NULL;
     if (!statistics && !data) return oq_fail(err, ONNXQ_USAGE, "give calibration samples or statistics");
@@ -229,7 +230,7 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     facts.given = stats->given;
     OQ_TRY_DONE(quantize(model, &prepared, stats, data ? data->set : NULL, options, &q, &facts, err));
     if (data && options->verify_samples) {
-        OQ_TRY_DONE(compare(model, &prepared, data, options->verify_samples, &verified, err));
+        OQ_TRY_DONE(compare(model, &prepared, data, options, &verified, err));
         facts.verified = &verified;
     }
     if (report) OQ_TRY_DONE(make_report(session, &prepared, &facts, begin, report, err));

@@ -1,6 +1,9 @@
 // Reports as public objects.
 #include "report/report.h"
 #include "api/api.h"
+#include "base/file.h"
+
+#include <string.h>
 
 struct onnxq_report {
     onnxq_session *session;
@@ -20,6 +23,18 @@ oq_status oq_report_wrap(onnxq_session *session, oq_report report, onnxq_report 
 
 const char *onnxq_report_text(const onnxq_report *report) { return report->report.text; }
 const char *onnxq_report_json(const onnxq_report *report) { return report->report.json; }
+
+onnxq_status onnxq_report_save_page(const onnxq_report *report, const char *path, onnxq_error *err) {
+    const char *html = report->report.html;
+    oq_writer *writer;
+    if (!html)
+        return oq_fail(err, ONNXQ_USAGE, "the report was not made as a page: ask for one in the options");
+    OQ_TRY(oq_writer_open(&report->session->mem, path, &writer, err));
+    const oq_status status = oq_writer_write(writer, html, strlen(html), err);
+    if (status == ONNXQ_OK) return oq_writer_commit(writer, err);
+    oq_writer_abort(writer);
+    return status;
+}
 
 void onnxq_report_free(onnxq_report *report) {
     if (!report) return;

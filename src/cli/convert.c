@@ -13,7 +13,7 @@ typedef struct convert_values {
         weight_asymmetric;
     int strict, external_data, no_correct, best_effort;
     double percentile;
-    const char *statistics, *max_drop, *labels;
+    const char *statistics, *max_drop, *labels, *report;
 } convert_values;
 
 #define AT(member) offsetof(convert_values, member)
@@ -73,6 +73,9 @@ static const option options[] = {
      "compare at the end on at most N samples (default: 32; 0: not at all)", AT(verify_samples), 0, 1e9},
     {"external-data", 0, OPTION_FLAG, NULL, "weights into a data file beside the model", AT(external_data), 0,
      0},
+    {"report", 0, OPTION_TEXT, "FILE.html",
+     "also write the report as one HTML page: layers with fate and reason, where the error arises, ranges",
+     AT(report), 0, 0},
     CACHE_OPTIONS(convert_values, common),
     {"strict", 0, OPTION_FLAG, NULL, "fail rather than calibrate on made-up samples", AT(strict), 0, 0},
     {0}};
@@ -174,6 +177,7 @@ static onnxq_convert_options options_of(const convert_values *v) {
     o.op_types = v->ops.items;
     o.op_type_count = v->ops.count;
     o.verify_samples = v->verify_samples;
+    o.page = v->report != NULL;
     o.no_correction = v->no_correct;
     return o;
 }
@@ -216,6 +220,10 @@ static onnxq_status convert(const convert_values *v, onnxq_session *session, con
         const onnxq_status saved = onnxq_model_save(quantized, out, &save_options, err);
         if (saved != ONNXQ_OK) status = saved;
     }
+    if ((status == ONNXQ_OK || status == ONNXQ_ACCURACY) && v->report) {
+        const onnxq_status saved = onnxq_report_save_page(report, v->report, err);
+        if (saved != ONNXQ_OK) status = saved;
+    }
     if (status == ONNXQ_OK || status == ONNXQ_ACCURACY) show(v, report);
     onnxq_report_free(report);
     onnxq_statistics_free(statistics);
@@ -232,6 +240,13 @@ static onnxq_status run(void *values, char **positional, size_t count, onnxq_err
     if (v->per_channel && v->per_tensor) {
         snprintf(err->message, sizeof err->message,
                  "--per-channel and --per-tensor exclude each other: give one of them");
+        return ONNXQ_USAGE;
+    }
+    const char *ending = v->report ? strrchr(v->report, '.') : ".html";
+    if (!ending || strcmp(ending, ".html") != 0) {
+        snprintf(err->message, sizeof err->message,
+                 "--report writes a page: give a name that ends in .html, not '%s' (--json prints JSON)",
+                 v->report);
         return ONNXQ_USAGE;
     }
     onnxq_session *session = NULL;

@@ -1,5 +1,5 @@
 // The closing table of convert.
-#include "report/json.h"
+#include "report/html.h"
 
 #include <math.h>
 #include <string.h>
@@ -86,7 +86,7 @@ static void print(const json_t *root, oq_text *into) {
     print_correction(json_object_get(root, "bias_correction"), into);
     oq_print_budget(json_object_get(root, "budget"), into);
     if (json_is_object(json_object_get(root, "verify")))
-        oq_print_verify(json_object_get(root, "verify"), into);
+        oq_print_outputs(json_object_get(root, "verify"), into);
     else if (json_object_get(root, "cannot_run"))
         oq_text_printf(into, "neither corrected nor compared with the float model: %s\n",
                        oq_json_text(root, "cannot_run"));
@@ -94,6 +94,19 @@ static void print(const json_t *root, oq_text *into) {
         oq_text_add(into, "not compared with the float model\n");
     oq_text_printf(into, "%.1f s, peak memory %s\n", oq_json_number(root, "seconds"),
                    oq_format_bytes(peak, sizeof peak, oq_json_count(root, "peak_memory_bytes")));
+}
+
+static oq_status make_page(oq_mem *mem, const json_t *root, oq_report *report, oq_error *err) {
+    oq_text html;
+    oq_text_init(&html, mem);
+    oq_html_convert(root, &html);
+    if (!html.failed) {
+        report->html = html.data;
+        return ONNXQ_OK;
+    }
+    oq_text_release(&html);
+    oq_report_release(mem, report);
+    return oq_fail(err, ONNXQ_NO_MEMORY, "out of memory while writing a report");
 }
 
 oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq_model *quantized,
@@ -115,5 +128,9 @@ oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq
     if (facts->verified) json_object_set_new(root, "verify", oq_json_verify(facts->verified));
     json_object_set_new(root, "seconds", oq_json_real(facts->seconds));
     json_object_set_new(root, "peak_memory_bytes", json_integer((json_int_t)facts->peak_memory));
-    return oq_report_finish(mem, root, print, out, err);
+    json_incref(root); // for the page
+    oq_status status = oq_report_finish(mem, root, print, out, err);
+    if (status == ONNXQ_OK && facts->page) status = make_page(mem, root, out, err);
+    json_decref(root);
+    return status;
 }

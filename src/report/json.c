@@ -31,6 +31,7 @@ oq_status oq_report_finish(oq_mem *mem, json_t *root, void (*print)(const json_t
 void oq_report_release(oq_mem *mem, oq_report *report) {
     oq_mem_free(mem, report->json);
     oq_mem_free(mem, report->text);
+    oq_mem_free(mem, report->html);
     *report = (oq_report){0};
 }
 

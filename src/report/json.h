@@ -31,6 +31,6 @@ json_t *oq_json_budget(const oq_graph *graph, oq_metric metric, double asked, co
 void oq_print_budget(const json_t *budget, oq_text *into);
 // What a comparison found; shared by the reports of convert and verify.
 json_t *oq_json_verify(const oq_verify_result *result);
-void oq_print_verify(const json_t *verify, oq_text *into);
+void oq_print_outputs(const json_t *verify, oq_text *into); // without layers
 
 #endif

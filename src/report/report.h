@@ -7,9 +7,9 @@
 #include "tune/budget.h"
 #include "verify/verify.h"
 
-// Both texts are blocks of the mem given to the function that made them; the caller frees them.
+// The texts are blocks of the mem given to the function that made them; the caller frees them.
 typedef struct oq_report {
-    char *json, *text;
+    char *json, *text, *html; // html: NULL unless asked for
 } oq_report;
 
 void oq_report_release(oq_mem *mem, oq_report *report);
@@ -37,6 +37,7 @@ typedef struct oq_convert_facts {
     double asked;
     oq_budget budget;
     const oq_verify_result *verified; // NULL: not compared
+    bool page;                        // also as HTML
 } oq_convert_facts;
 
 oq_status oq_convert_facts_before(const oq_model *model, const oq_graph *prepared, const oq_plan *plan,

@@ -133,11 +133,17 @@ static void print_layer(const json_t *layer, oq_text *into) {
                    oq_json_text(layer, "value"), *op ? op : "input");
 }
 
-void oq_print_verify(const json_t *verify, oq_text *into) {
+void oq_print_outputs(const json_t *verify, oq_text *into) {
     size_t index;
     json_t *item;
     oq_text_printf(into, "compared on %zu samples:\n", oq_json_count(verify, "samples"));
     json_array_foreach(json_object_get(verify, "outputs"), index, item) print_output(item, into);
+}
+
+static void print(const json_t *verify, oq_text *into) {
+    size_t index;
+    json_t *item;
+    oq_print_outputs(verify, into);
     const json_t *layers = json_object_get(verify, "layers");
     if (layers)
         oq_text_printf(into, " %8s %8s %8s %8s %8s %9s %-16s %-9s %s\n", "SQNR dB", "arriving", "arising",
@@ -146,5 +152,5 @@ void oq_print_verify(const json_t *verify, oq_text *into) {
 }
 
 oq_status oq_report_verify(oq_mem *mem, const oq_verify_result *result, oq_report *out, oq_error *err) {
-    return oq_report_finish(mem, oq_json_verify(result), oq_print_verify, out, err);
+    return oq_report_finish(mem, oq_json_verify(result), print, out, err);
 }
