@@ -34,10 +34,13 @@ def data_source(folder, part):
     return path if os.path.isdir(path) else path + ".npz"
 
 
-def session(path, optimized_to=None):
+def session(path, optimized_to=None, lowest=False):
+    """All optimizations of ONNX Runtime, or none."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    if lowest:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     if optimized_to:
         options.optimized_model_filepath = optimized_to
     return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])

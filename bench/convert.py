@@ -29,7 +29,7 @@ def main():
             model, out = common.model_of(folder, scratch), os.path.join(scratch, "out.onnx")
             source = common.data_source(folder, "calib")
             ours = [a.onnxq, "convert", "--no-cache", model, out, "--bits", "8", "--per-channel", "--data", source, "-q"]
-            peer = [sys.executable, os.path.join(HERE, "peer.py"), model, out, source, "qoperator", "u8s8"]
+            peer = [sys.executable, os.path.join(HERE, "peer.py"), model, out, source, "ort-qoperator-minmax-channel"]
             pairs = [(common.measured(ours), common.measured(peer)) for _ in range(a.runs)]
             if not all(x[2] for x, _ in pairs):
                 print(f"| {os.path.basename(folder)} | onnxq failed: {pairs[0][0][3].strip()[:200]} | | | |")
