@@ -1,5 +1,5 @@
 // Nodes that do nothing at inference are taken out: Identity, Dropout, and Cast, Reshape, Transpose, Pad,
-// Concat that change nothing.
+// Slice, Concat that change nothing.
 #include "passes/passes.h"
 
 #include <string.h>
@@ -71,6 +71,42 @@ static bool identity_permutation(oq_graph *graph, const oq_node *node) {
     return count > 0;
 }
 
+// The k-th number of a constant list, `otherwise` when the list is left out; false when it is not known.
+static bool number_of(oq_graph *graph, const oq_node *node, size_t input, int64_t k, int64_t otherwise,
+                      int64_t *out) {
+    *out = otherwise;
+    if (input >= node->input_count || node->inputs[input] == OQ_NONE) return true;
+    const oq_constant *constant = oq_graph_constant(graph, node->inputs[input]);
+    oq_tensor tensor;
+    if (!constant || k >= oq_shape_count(&constant->shape) ||
+        oq_constant_load(graph->model->mem, constant, &tensor, NULL) != ONNXQ_OK)
+        return false;
+    oq_load_i64(tensor.dtype, (const uint8_t *)tensor.data + (size_t)k * oq_dtype_bytes(tensor.dtype), out,
+                1);
+    oq_tensor_release(&tensor);
+    return true;
+}
+
+// From the first element to the last, or to beyond what any axis of unknown size can have; bounds that are
+// attributes (before opset 10) are left.
+static bool whole_slice(oq_graph *graph, const oq_node *node) {
+    const oq_type *type = type_of(graph, node->inputs[0]);
+    if (type->kind != OQ_TYPE_TENSOR || type->rank < 0 || node->input_count < 3) return false;
+    const oq_constant *starts = oq_graph_constant(graph, node->inputs[1]);
+    const int64_t count = starts ? oq_shape_count(&starts->shape) : -1;
+    for (int64_t k = 0; k < count; k++) {
+        int64_t start, end, axis, step;
+        if (!number_of(graph, node, 1, k, 0, &start) || !number_of(graph, node, 2, k, 0, &end) ||
+            !number_of(graph, node, 3, k, k, &axis) || !number_of(graph, node, 4, k, 1, &step))
+            return false;
+        if (axis < 0) axis += type->rank;
+        if (axis < 0 || axis >= type->rank || start != 0 || step != 1) return false;
+        const oq_dim dim = type->dim[axis];
+        if (end < (oq_dim_known(dim) ? dim.size : INT32_MAX)) return false;
+    }
+    return count >= 0;
+}
+
 static bool single_input(oq_graph *graph, const oq_node *node) {
     (void)graph;
     return node->input_count == 1;
@@ -83,6 +119,7 @@ static const no_op no_ops[] = {{"Identity", always},
                                {"Expand", same_shape},
                                {"Flatten", same_shape},
                                {"Transpose", identity_permutation},
+                               {"Slice", whole_slice},
                                {"Concat", single_input},
                                {"Pad", pad}};
 

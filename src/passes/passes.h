@@ -15,6 +15,9 @@ oq_status oq_pass_remove_no_ops(oq_graph *graph, oq_error *err);
 // BatchNormalization (and Mul, Add, Sub, Div by constants per channel) into the Conv, ConvTranspose, Gemm or
 // MatMul before it.
 oq_status oq_pass_fold_batch_norm(oq_graph *graph, oq_error *err);
+// Mul, Add, Sub and Div by constants per channel behind a product and nodes that only change its shape: to
+// before those, where the pass above folds them.
+oq_status oq_pass_lift_constants(oq_graph *graph, oq_error *err);
 // HardSigmoid behind a product into Mul and Add, which the pass above folds, and Clip.
 oq_status oq_pass_split_hard_sigmoid(oq_graph *graph, oq_error *err);
 // Pad of constant zeros, on spatial axes, into the pads of the Conv behind it. A Pad that others read stays

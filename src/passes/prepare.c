@@ -7,6 +7,7 @@ oq_status oq_prepare_model(oq_model *model, oq_regions *regions, oq_error *err) 
     OQ_TRY(oq_pass_fold_constants(graph, err));
     OQ_TRY(oq_pass_remove_no_ops(graph, err));
     OQ_TRY(oq_pass_split_hard_sigmoid(graph, err));
+    OQ_TRY(oq_pass_lift_constants(graph, err));
     OQ_TRY(oq_pass_fold_batch_norm(graph, err));
     OQ_TRY(oq_pass_fold_pads(graph, err));
     OQ_TRY(oq_graph_sweep(graph, true, err));

@@ -79,16 +79,46 @@ oq_status oq_emit_params(oq_emitter *e, oq_value_id value, oq_value_id *scale, o
     const oq_value_id leader = oq_plan_leader(e->plan, value);
     if (e->scale[leader] == OQ_NONE) {
         const oq_tensor_plan *tensor = &e->plan->tensors[leader];
-        const int64_t zero_point = tensor->params[0].zero_point;
+        const int64_t zero_point = tensor->made.zero_point;
         const oq_shape scalar = {.rank = 0};
-        OQ_TRY(
-            oq_emit_floats(e, leader, "_scale", &tensor->params[0].scale, &scalar, &e->scale[leader], err));
+        OQ_TRY(oq_emit_floats(e, leader, "_scale", &tensor->made.scale, &scalar, &e->scale[leader], err));
         OQ_TRY(oq_emit_integers(e, leader, "_zero_point", tensor->carrier, &zero_point, &scalar,
                                 &e->zero[leader], err));
     }
     *scale = e->scale[leader];
     *zero = e->zero[leader];
     return ONNXQ_OK;
+}
+
+// Scales and zero points per channel, which DequantizeLinear alone reads.
+static oq_status emit_channel_params(oq_emitter *e, oq_value_id leader, oq_error *err) {
+    const oq_tensor_plan *tensor = &e->plan->tensors[leader];
+    const oq_shape shape = OQ_SHAPE((int64_t)tensor->channels);
+    oq_mem *mem = e->plan->mem;
+    float *scale = oq_mem_calloc(mem, tensor->channels, sizeof *scale, err);
+    int64_t *zero = oq_mem_calloc(mem, tensor->channels, sizeof *zero, err);
+    oq_status status = scale && zero ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+    for (size_t c = 0; status == ONNXQ_OK && c < tensor->channels; c++)
+        scale[c] = tensor->params[c].scale, zero[c] = tensor->params[c].zero_point;
+    if (status == ONNXQ_OK)
+        status = oq_emit_floats(e, leader, "_channel_scale", scale, &shape, &e->channel_scale[leader], err);
+    if (status == ONNXQ_OK)
+        status = oq_emit_integers(e, leader, "_channel_zero_point", tensor->carrier, zero, &shape,
+                                  &e->channel_zero[leader], err);
+    oq_mem_free(mem, scale);
+    oq_mem_free(mem, zero);
+    return status;
+}
+
+// DequantizeLinear of integers with parameters per channel.
+static oq_status dequantize_channels(oq_emitter *e, const char *name, oq_value_id value, oq_value_id from,
+                                     oq_error *err) {
+    const oq_value_id leader = oq_plan_leader(e->plan, value);
+    oq_node *node;
+    if (e->channel_scale[leader] == OQ_NONE) OQ_TRY(emit_channel_params(e, leader, err));
+    const oq_value_id inputs[3] = {from, e->channel_scale[leader], e->channel_zero[leader]};
+    OQ_TRY(oq_emit_node(e, name, "DequantizeLinear", inputs, 3, value, &node, err));
+    return oq_node_set_int(e->graph, node, "axis", e->plan->tensors[value].axis, err);
 }
 
 // QuantizeLinear or DequantizeLinear between `from` and `to` with the parameters of `value`.
@@ -215,13 +245,22 @@ static oq_status emit_passthrough(oq_emitter *e, oq_node *node, oq_error *err) {
     return rule->adapt ? rule->adapt(e->graph, node, tensor, err) : ONNXQ_OK;
 }
 
+// A value that is now made as integers, under its own name.
+static oq_status dequantize(oq_emitter *e, oq_value_id value, oq_error *err) {
+    if (e->plan->tensors[value].axis < 0)
+        return convert(e, "DequantizeLinear", value, e->quantized[value], value, err);
+    const char *name =
+        oq_arena_printf(&e->graph->model->arena, err, "%s_DequantizeLinear", name_of(e, value));
+    return name ? dequantize_channels(e, name, value, e->quantized[value], err) : ONNXQ_NO_MEMORY;
+}
+
 // Float consumers, graph outputs and bodies that are left read a value that is now made as integers: under
 // its own name, behind DequantizeLinear.
 static oq_status dequantize_what_is_read(oq_emitter *e, oq_error *err) {
     for (size_t v = 0; v < e->plan->value_count; v++) {
         const oq_gvalue *value = oq_graph_value(e->graph, (oq_value_id)v);
         if (!e->replaced[v] || (!value->use_count && !value->is_output)) continue;
-        OQ_TRY(convert(e, "DequantizeLinear", (oq_value_id)v, e->quantized[v], (oq_value_id)v, err));
+        OQ_TRY(dequantize(e, (oq_value_id)v, err));
     }
     return ONNXQ_OK;
 }
@@ -260,11 +299,14 @@ oq_status oq_plan_emit(oq_plan *plan, oq_graph *graph, oq_error *err) {
                     .dequantized = new_ids(&arena, plan->value_count, err),
                     .scale = new_ids(&arena, plan->value_count, err),
                     .zero = new_ids(&arena, plan->value_count, err),
+                    .channel_scale = new_ids(&arena, plan->value_count, err),
+                    .channel_zero = new_ids(&arena, plan->value_count, err),
                     .replaced = oq_arena_calloc(&arena, plan->value_count + 1, sizeof(bool), err),
                     .weights =
                         oq_arena_alloc(&arena, (plan->weight_count + 1) * sizeof(oq_emitted_weight), err)};
     oq_status status = ONNXQ_NO_MEMORY;
-    if (e.quantized && e.dequantized && e.scale && e.zero && e.replaced && e.weights) {
+    if (e.quantized && e.dequantized && e.scale && e.zero && e.channel_scale && e.channel_zero &&
+        e.replaced && e.weights) {
         for (size_t i = 0; i < plan->weight_count; i++)
             e.weights[i] = (oq_emitted_weight){OQ_NONE, OQ_NONE, OQ_NONE, OQ_NONE};
         memset(e.clip, -1, sizeof e.clip); // OQ_NONE

@@ -13,10 +13,11 @@ typedef struct oq_emitted_weight {
 typedef struct oq_emitter {
     const oq_plan *plan;
     oq_graph *graph;
-    oq_value_id *quantized;     // [value_count] the integers of a value
-    oq_value_id *dequantized;   // [value_count] qdq: float again, of values that are produced as float
-    oq_value_id *scale, *zero;  // [value_count] by leader
-    bool *replaced;             // [value_count] no longer produced as float
+    oq_value_id *quantized;    // [value_count] the integers of a value
+    oq_value_id *dequantized;  // [value_count] qdq: float again, of values that are produced as float
+    oq_value_id *scale, *zero; // [value_count] by leader
+    oq_value_id *channel_scale, *channel_zero; // [value_count] by leader, where they are per channel
+    bool *replaced;                            // [value_count] no longer produced as float
     oq_value_id clip[9][2];     // by width: least and greatest integer of activations; OQ_NONE until needed
     oq_emitted_weight *weights; // [weight_count]
 } oq_emitter;

@@ -39,6 +39,23 @@ oq_dtype oq_value_dtype(oq_graph *graph, oq_value_id value) {
     return constant ? constant->dtype : oq_graph_value(graph, value)->type.dtype;
 }
 
+int oq_axis_reshaped(oq_graph *graph, const oq_node *node, int axis) {
+    const oq_type *from = &oq_graph_value(graph, node->inputs[0])->type,
+                  *to = &oq_graph_value(graph, node->outputs[0])->type;
+    int64_t inner = 1, behind = 1;
+    if (from->kind != OQ_TYPE_TENSOR || to->kind != OQ_TYPE_TENSOR || axis >= from->rank) return -1;
+    // The axis is the one of this size with as many elements behind each of its steps; those in front may be
+    // unknown.
+    for (int d = axis; d < from->rank; d++)
+        if (!oq_dim_known(from->dim[d])) return -1;
+    for (int d = axis + 1; d < from->rank; d++) inner *= from->dim[d].size;
+    for (int d = to->rank; d-- > 0 && oq_dim_known(to->dim[d]);) {
+        if (behind == inner && to->dim[d].size == from->dim[axis].size && inner > 0) return d;
+        behind *= to->dim[d].size;
+    }
+    return -1;
+}
+
 // One value per channel: a single element, or all along the channel axis ([N], [1,N] behind a matrix
 // product).
 static bool is_vector(const oq_shape *shape, int64_t channels) {

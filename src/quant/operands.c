@@ -21,7 +21,8 @@ static oq_status emit_weight_params(oq_emitter *e, const oq_weight *w, oq_emitte
     int64_t *zero = oq_mem_calloc(mem, count + 1, sizeof *zero, err);
     oq_status status = scale && zero ? ONNXQ_OK : ONNXQ_NO_MEMORY;
     if (status == ONNXQ_OK) {
-        for (size_t c = 0; c < count; c++) scale[c] = w->params[c].scale, zero[c] = w->params[c].zero_point;
+        for (size_t c = 0; c < count; c++)
+            scale[c] = oq_weight_scale(w, c), zero[c] = w->params[c].zero_point;
         status = oq_emit_floats(e, w->value, "_scale", scale, &shape, &out->scale, err);
     }
     if (status == ONNXQ_OK)
@@ -117,9 +118,10 @@ oq_status oq_emit_bias(oq_emitter *e, const oq_layer *layer, oq_value_id *bias, 
     oq_status status = q && s ? ONNXQ_OK : ONNXQ_NO_MEMORY;
     if (status == ONNXQ_OK) {
         for (size_t c = 0; c < count; c++) {
-            s[c] = sx * oq_weight_param(w, c).scale;
+            s[c] = sx * oq_weight_scale(w, w->per_channel ? c : 0);
             // The planner made sure that it fits beside the accumulator.
-            q[c] = (int64_t)rint((double)layer->bias[c] / (double)s[c]);
+            const double whole = (double)layer->bias[c] + oq_plan_zero_shift(e->plan, layer, c);
+            q[c] = (int64_t)rint((w->factor ? whole * (double)w->factor[c] : whole) / (double)s[c]);
         }
         status = emit_bias_integers(e, layer, q, &shape, bias, err);
     }

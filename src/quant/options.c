@@ -20,7 +20,7 @@ static int64_t opset_of(const oq_quant_options *options, int weight_bits, int ac
     const bool qdq = options->format == OQ_FORMAT_QDQ || wide;
     if (qdq && weight_bits == 2) return 25;
     if (wide || (qdq && weight_bits == 4)) return 21;
-    if (qdq && options->per_channel) return 13;
+    if (options->per_channel) return 13;
     return activation_bits < 8 ? 12 : 10;
 }
 

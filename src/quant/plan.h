@@ -20,7 +20,9 @@ struct oq_weight {
     oq_qparam *params; // [per_channel ? outputs : 1]
     oq_tensor q;       // carrier, `shape`
     int64_t *reach;    // [outputs] sum of |q - zp|: the largest accumulator per unit of |activation|
-    bool raised;       // a scale was raised for a bias: belongs to one layer alone
+    bool own;          // belongs to one layer alone: a scale was raised for its bias, or `factor` is set
+    float *factor;     // [outputs] what each output channel is multiplied by beside its scale, or NULL: the
+                       // output's parameters per channel (spread.c)
     int axis;          // of the parameters when they are one vector along one axis, else -1
 };
 
@@ -29,6 +31,11 @@ static inline size_t oq_weight_params(const oq_weight *weight) {
 }
 static inline oq_qparam oq_weight_param(const oq_weight *weight, size_t output) {
     return weight->params[weight->per_channel ? output : 0];
+}
+
+// The scale that is written.
+static inline float oq_weight_scale(const oq_weight *weight, size_t param) {
+    return weight->params[param].scale * (weight->factor ? weight->factor[param] : 1.0f);
 }
 
 // One of its integers, in row-major order.
@@ -93,9 +100,11 @@ oq_value_id oq_plan_leader(const oq_plan *plan, oq_value_id value);
 // group.
 oq_grid oq_plan_grid(const oq_plan *plan, oq_value_id value);
 
-// ranges.c: what a value's integers must cover: statistics, cut where the consumers ignore the rest. False
+// ranges.c: the range outside of which no reader of a value tells values apart. Then
+// what a value's integers must cover: statistics, cut where the consumers ignore the rest. False
 // when the value was not observed. Then parameters from a range, and whether their saturation does what a
 // clip does.
+oq_range oq_plan_used_range(const oq_plan *plan, oq_value_id value);
 oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *out, bool *known,
                               oq_error *err);
 oq_status oq_plan_param_of(const oq_plan *plan, const oq_grid *grid, const oq_range *range,
@@ -106,6 +115,13 @@ bool oq_plan_clip_is_exact(const oq_grid *grid, oq_qparam param, double low, dou
 bool oq_plan_needs_clip(const oq_plan *plan, oq_value_id value);
 // parameters of every shared group. *changed when a layer was dropped or its clip unfolded on the way.
 oq_status oq_plan_ranges(oq_plan *plan, bool *changed, oq_error *err);
+
+// spread.c: parameters per channel for outputs of convolutions that only float operators read, where that
+// loses less.
+oq_status oq_plan_spread(oq_plan *plan, oq_error *err);
+// What the layer's bias must hold beside its own, in the units of the sum: moves the zero point of this
+// output channel to the one that all are made with.
+double oq_plan_zero_shift(const oq_plan *plan, const oq_layer *layer, size_t output);
 
 // weights.c: integers of the constant operands, and the bounds that bias and accumulator put on them.
 // *changed as above.

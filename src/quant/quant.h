@@ -15,10 +15,12 @@
 // operators between DequantizeLinear and QuantizeLinear, in the forms that runtimes fuse.
 typedef enum oq_format { OQ_FORMAT_QOPERATOR, OQ_FORMAT_QDQ } oq_format;
 
-// A value whose only consumer, a region, does not tell values below `low` apart (HardSwish gives 0 below -3):
-// its range is cut there. oq_region_floor of passes/ knows `low` for each kind of region.
+// A value that a region (node->region) reads without telling values below `low` apart (HardSwish gives 0
+// below -3): its range is cut there when nobody else needs more. oq_region_floor of passes/ knows `low` for
+// each kind of region.
 typedef struct oq_floor {
     oq_value_id value;
+    int region;
     double low;
 } oq_floor;
 
@@ -72,7 +74,8 @@ typedef struct oq_tensor_plan {
     int axis;                // of per-channel parameters, or -1
     size_t channels;         // 1 when per tensor
     const oq_qparam *params; // [channels], owned by the plan
-    oq_value_id shared;      // value whose parameters it takes over (passthrough), or OQ_NONE
+    oq_qparam made;     // of an activation: what it is quantized with; params[0] when per tensor (spread.c)
+    oq_value_id shared; // value whose parameters it takes over (passthrough), or OQ_NONE
 } oq_tensor_plan;
 
 typedef enum oq_node_fate {

@@ -13,25 +13,30 @@ static oq_range saturation(const oq_node *node) {
     return range;
 }
 
-// What the only consumer of a value makes use of.
-static oq_range consumed(const oq_plan *plan, oq_value_id value) {
-    const oq_node *node = oq_graph_only_consumer(plan->graph, value);
-    return node && node->region == OQ_NONE ? saturation(node) : (oq_range){-INFINITY, INFINITY};
+static oq_range unite(oq_range a, oq_range b) { return (oq_range){fmin(a.min, b.min), fmax(a.max, b.max)}; }
+
+// What one reader of a value makes use of; behind a node that moves elements, what its own readers do.
+static oq_range used_by(const oq_plan *plan, oq_value_id value, oq_use use) {
+    const oq_node *node = oq_graph_node(plan->graph, use.node);
+    oq_range range = {INFINITY, -INFINITY};
+    if (node->region != OQ_NONE) {
+        range = (oq_range){-INFINITY, INFINITY};
+        for (size_t i = 0; i < plan->options.floor_count; i++)
+            if (plan->options.floors[i].value == value && plan->options.floors[i].region == node->region)
+                range.min = plan->options.floors[i].low;
+        return range;
+    }
+    if (!plan->moving[use.node]) return saturation(node);
+    for (size_t k = 0; k < node->output_count; k++)
+        if (node->outputs[k] != OQ_NONE) range = unite(range, oq_plan_used_range(plan, node->outputs[k]));
+    return range;
 }
 
-// The floor of a value all of whose uses lie in one region; else -inf.
-static double floor_of(const oq_plan *plan, oq_value_id value) {
-    for (size_t i = 0; i < plan->options.floor_count; i++) {
-        if (plan->options.floors[i].value != value) continue;
-        const oq_gvalue *v = oq_graph_value(plan->graph, value);
-        for (size_t u = 0; u < v->use_count; u++)
-            if (oq_graph_node(plan->graph, v->uses[u].node)->region !=
-                    oq_graph_node(plan->graph, v->uses[0].node)->region ||
-                oq_graph_node(plan->graph, v->uses[u].node)->region == OQ_NONE)
-                return -INFINITY;
-        return v->is_output ? -INFINITY : plan->options.floors[i].low;
-    }
-    return -INFINITY;
+oq_range oq_plan_used_range(const oq_plan *plan, oq_value_id id) {
+    const oq_gvalue *value = oq_graph_value(plan->graph, id);
+    oq_range range = {INFINITY, -INFINITY};
+    for (size_t u = 0; u < value->use_count; u++) range = unite(range, used_by(plan, id, value->uses[u]));
+    return value->is_output || !value->use_count ? (oq_range){-INFINITY, INFINITY} : range;
 }
 
 oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *out, bool *known,
@@ -44,8 +49,8 @@ oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *
     const oq_grid grid = oq_plan_grid(plan, value);
     OQ_TRY(oq_range_of(stats, whole ? OQ_RANGE_MINMAX : plan->options.method, plan->options.percentile, &grid,
                        plan->options.activation_symmetric, out, err));
-    const oq_range used = consumed(plan, value);
-    double low = fmax(used.min, floor_of(plan, value)), high = used.max;
+    const oq_range used = oq_plan_used_range(plan, value);
+    double low = used.min, high = used.max;
     const int32_t index = plan->producer_layer[value];
     if (index >= 0 && !plan->layers[index].dropped && plan->layers[index].clip_node != OQ_NONE) {
         low = fmax(low, plan->layers[index].low);
@@ -95,7 +100,7 @@ bool oq_plan_needs_clip(const oq_plan *plan, oq_value_id value) {
     const oq_tensor_plan *tensor = &plan->tensors[value];
     const oq_dtype_traits *carrier = oq_dtype_info(tensor->carrier);
     const oq_range range = bounds_of(plan, value);
-    const double scale = (double)tensor->params[0].scale, zero = tensor->params[0].zero_point;
+    const double scale = (double)tensor->made.scale, zero = tensor->made.zero_point;
     return fmax(rint(range.min / scale) + zero, (double)carrier->min) < tensor->grid.qmin ||
            fmin(rint(range.max / scale) + zero, (double)carrier->max) > tensor->grid.qmax;
 }
@@ -165,6 +170,7 @@ static oq_status set_group(oq_plan *plan, oq_value_id leader, oq_error *err) {
                                              .axis = -1,
                                              .channels = 1,
                                              .params = param,
+                                             .made = *param,
                                              .shared = OQ_NONE};
     return ONNXQ_OK;
 }
@@ -199,7 +205,7 @@ static oq_status assign(oq_plan *plan, const bool *leader_known, bool *changed, 
         plan->tensors[v].shared = leader;
     }
     unfold_inexact_clips(plan, changed);
-    return ONNXQ_OK;
+    return *changed ? ONNXQ_OK : oq_plan_spread(plan, err);
 }
 
 oq_status oq_plan_ranges(oq_plan *plan, bool *changed, oq_error *err) {

@@ -63,6 +63,9 @@ typedef struct oq_rule {
                 // it
     // True when this node moves elements unchanged. NULL: always.
     bool (*moves)(oq_graph *graph, const oq_node *node);
+    // The output's axis that holds, index by index, what `axis` of the data holds; -1: none for certain.
+    // NULL: never known.
+    int (*axis_behind)(oq_graph *graph, const oq_node *node, int axis);
     // Inputs besides the data that must change with the type: Pad's value. NULL: none.
     oq_status (*adapt)(oq_graph *graph, oq_node *node, const oq_tensor_plan *tensor, oq_error *err);
 } oq_rule;
@@ -82,6 +85,8 @@ bool oq_operand_take(oq_graph *graph, const oq_node *node, size_t index, oq_oper
 // when it is not of that form.
 oq_status oq_layer_take_bias(oq_graph *graph, oq_arena *arena, oq_layer *layer, int64_t channels,
                              oq_error *err);
+// axis_behind of operators that keep the elements in row-major order and only change the shape.
+int oq_axis_reshaped(oq_graph *graph, const oq_node *node, int axis);
 // The element type of a value as far as inference or its constant tell, or UNDEFINED.
 oq_dtype oq_value_dtype(oq_graph *graph, oq_value_id value);
 

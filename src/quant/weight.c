@@ -117,7 +117,7 @@ static oq_weight *find_same(const oq_plan *plan, const oq_weight *want) {
         oq_weight *w = plan->weights[i];
         if (w->value == want->value && w->transposed == want->transposed && w->alpha == want->alpha &&
             w->carrier == want->carrier && w->grid.bits == want->grid.bits &&
-            w->per_channel == want->per_channel && w->axis == want->axis && !w->raised)
+            w->per_channel == want->per_channel && w->axis == want->axis && !w->own && !want->own)
             return w;
     }
     return NULL;
@@ -131,11 +131,21 @@ static oq_weight describe(const oq_plan *plan, const oq_layer *layer, const oq_o
                    .transposed = operand->transposed && operand->constant->shape.rank == 2,
                    .alpha = layer->alpha,
                    .per_channel = wants_channels(plan, layer, operand),
+                   .own = layer->integer && plan->tensors[layer->output].axis >= 0,
                    .grid = oq_grid_make(layer->weight_bits, is_signed, is_signed && !o->weight_asymmetric)};
     // QuantizeLinear and DequantizeLinear have 4- and 2-bit types, integer operators have not.
     w.carrier = oq_grid_carrier(&w.grid, o->format == OQ_FORMAT_QDQ || layer->wide);
     lay_out(&w, layer, operand);
     return w;
+}
+
+// Weights of a product whose output has parameters per channel are multiplied by what makes one scale of all.
+static oq_status take_factors(oq_plan *plan, const oq_layer *layer, oq_weight *w, oq_error *err) {
+    const oq_tensor_plan *output = &plan->tensors[layer->output];
+    w->factor = oq_arena_calloc(&plan->arena, w->outputs, sizeof *w->factor, err);
+    if (!w->factor) return ONNXQ_NO_MEMORY;
+    for (size_t c = 0; c < w->outputs; c++) w->factor[c] = output->made.scale / output->params[c].scale;
+    return ONNXQ_OK;
 }
 
 oq_status oq_weight_make(oq_plan *plan, const oq_layer *layer, const oq_operand *operand, oq_weight **out,
@@ -151,6 +161,7 @@ oq_status oq_weight_make(oq_plan *plan, const oq_layer *layer, const oq_operand 
     oq_weight *w;
     size_t bad;
     OQ_TRY(new_weight(plan, &want, &w, err));
+    if (w->own) OQ_TRY(take_factors(plan, layer, w, err));
     oq_tensor data = {0};
     OQ_TRY(load(plan, w, &data, err));
     *finite = !oq_layout_find_bad(&layout, data.data, &bad);
@@ -169,7 +180,7 @@ oq_status oq_weight_rescale(oq_plan *plan, const oq_weight *weight, const float 
     oq_weight *w;
     oq_tensor data = {0};
     OQ_TRY(new_weight(plan, weight, &w, err));
-    w->raised = true;
+    w->own = true;
     for (size_t c = 0; c < oq_weight_params(w); c++)
         w->params[c] = (oq_qparam){.scale = scale[c], .zero_point = weight->params[c].zero_point};
     OQ_TRY(load(plan, w, &data, err));

@@ -24,11 +24,16 @@ static float bias_of(const oq_layer *layer, size_t output) {
     return layer->vector && output < layer->bias_count ? layer->bias[output] : 0.0f;
 }
 
+// What the integers of a bias stand for.
+static double whole_bias(const oq_plan *plan, const oq_layer *layer, size_t output, float bias) {
+    return (double)bias + oq_plan_zero_shift(plan, layer, output);
+}
+
 // The scale that one output channel needs at least, so that |bias| / (s_x s_w) and the accumulator stay below
 // 2^31.
-static double needed_scale(const oq_layer *layer, const oq_weight *w, size_t output, double sx,
-                           double reach) {
-    const double bias = fabs((double)bias_of(layer, output));
+static double needed_scale(const oq_plan *plan, const oq_layer *layer, const oq_weight *w, size_t output,
+                           double sx, double reach) {
+    const double bias = fabs(whole_bias(plan, layer, output, bias_of(layer, output)));
     const double own = (double)oq_weight_param(w, output).scale,
                  top = INT32_TOP - reach * (double)w->reach[output];
     if (bias == 0) return own;
@@ -47,7 +52,7 @@ static oq_status raise_scales(oq_plan *plan, oq_layer *layer, oq_operand *operan
     bool raised = false;
     for (size_t c = 0; c < oq_weight_params(w); c++) scale[c] = w->params[c].scale;
     for (size_t output = 0; output < w->outputs; output++) {
-        const double needed = needed_scale(layer, w, output, sx, reach);
+        const double needed = needed_scale(plan, layer, w, output, sx, reach);
         float *own = &scale[w->per_channel ? output : 0];
         if (needed > (double)*own || (w->per_channel && w->reach[output] == 0)) *own = (float)needed;
     }
@@ -60,32 +65,42 @@ static oq_status raise_scales(oq_plan *plan, oq_layer *layer, oq_operand *operan
 static bool is_normal(float x) { return x >= FLT_MIN && x <= FLT_MAX; }
 
 // Accumulator and bias of one output channel below 2^31.
-static bool sums_fit(const oq_layer *layer, const oq_weight *w, size_t output, double sx, double reach,
-                     float bias) {
+static bool sums_fit(const oq_plan *plan, const oq_layer *layer, const oq_weight *w, size_t output, double sx,
+                     double reach, float bias) {
     const float product = (float)sx * oq_weight_param(w, output).scale;
-    const double integer = layer->integer_bias ? fabs((double)bias) / (double)product : 0;
+    const double integer =
+        layer->integer_bias ? fabs(whole_bias(plan, layer, output, bias)) / (double)product : 0;
     return reach * (double)w->reach[output] + integer <= INT32_TOP;
 }
 
 bool oq_plan_bias_fits(const oq_plan *plan, const oq_layer *layer, size_t output, float bias) {
     const oq_value_id other = activation_of(layer)->value;
     const oq_weight *w = layer->operand[layer->operand[0].constant ? 0 : 1].weight;
-    return sums_fit(layer, w, output, (double)plan->tensors[other].params[0].scale,
+    return sums_fit(plan, layer, w, output, (double)plan->tensors[other].params[0].scale,
                     activation_reach(plan, other), bias);
 }
 
 // Every output channel: its sums, and products of scales that float32 can hold.
 static const char *check_outputs(const oq_plan *plan, const oq_layer *layer, const oq_weight *w, float sx,
                                  double reach) {
-    const float sy = layer->integer ? plan->tensors[layer->output].params[0].scale : 1.0f;
+    const float sy = layer->integer ? plan->tensors[layer->output].made.scale : 1.0f;
     for (size_t output = 0; output < w->outputs; output++) {
-        const float product = sx * oq_weight_param(w, output).scale;
+        const float product = sx * oq_weight_scale(w, w->per_channel ? output : 0);
         if (!is_normal(product) || !is_normal(product / sy))
             return "the product of its scales is not a normal float32 number";
-        if (!sums_fit(layer, w, output, (double)sx, reach, bias_of(layer, output)))
+        if (!sums_fit(plan, layer, w, output, (double)sx, reach, bias_of(layer, output)))
             return "its sums may overflow the int32 accumulator";
     }
     return NULL;
+}
+
+// Zero points per channel go through the bias.
+static oq_status add_zero_bias(oq_plan *plan, oq_layer *layer, oq_error *err) {
+    if (layer->vector || !layer->integer || plan->tensors[layer->output].axis < 0) return ONNXQ_OK;
+    layer->bias_count = plan->tensors[layer->output].channels;
+    layer->bias = oq_arena_calloc(&plan->arena, layer->bias_count, sizeof *layer->bias, err);
+    layer->vector = true;
+    return layer->bias ? ONNXQ_OK : ONNXQ_NO_MEMORY;
 }
 
 static oq_status fit_weight(oq_plan *plan, oq_layer *layer, oq_error *err) {
@@ -129,6 +144,7 @@ oq_status oq_plan_weights(oq_plan *plan, bool *changed, oq_error *err) {
     for (size_t l = 0; l < plan->layer_count; l++) {
         oq_layer *layer = &plan->layers[l];
         if (layer->dropped) continue;
+        OQ_TRY(add_zero_bias(plan, layer, err));
         const bool matrices = oq_plan_rank(plan, layer->operand[0].value) == 2 &&
                               oq_plan_rank(plan, layer->operand[1].value) == 2;
         // Runtimes join a matrix product of rank 2 and an Add to Gemm, and run that in float unless the bias

@@ -8,7 +8,9 @@ static oq_status find_floors(oq_quantization *q, oq_error *err) {
     q->floors = oq_mem_calloc(q->model->mem, q->regions.count + 1, sizeof *q->floors, err);
     if (!q->floors) return ONNXQ_NO_MEMORY;
     for (size_t i = 0; i < q->regions.count; i++)
-        q->floors[i] = (oq_floor){q->regions.items[i].input, oq_region_floor(q->regions.items[i].kind)};
+        q->floors[i] = (oq_floor){.value = q->regions.items[i].input,
+                                  .region = (int)i,
+                                  .low = oq_region_floor(q->regions.items[i].kind)};
     q->quant.floors = q->floors;
     q->quant.floor_count = q->regions.count;
     return ONNXQ_OK;

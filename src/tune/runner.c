@@ -5,10 +5,12 @@
 
 #include <string.h>
 
-// One parameter for all elements.
-static oq_layout whole(const oq_tensor *tensor) {
-    const size_t count = (size_t)oq_tensor_count(tensor);
-    return (oq_layout){.size = {1, 1, count}, .block = {1, 1, count}, .step = {count, count, 1}};
+// One parameter for all elements, or one per channel.
+static oq_status layout_of(const oq_tensor_plan *plan, const oq_tensor *tensor, oq_layout *out,
+                           oq_error *err) {
+    const oq_granularity granularity = {.kind = plan->axis < 0 ? OQ_PER_TENSOR : OQ_PER_CHANNEL,
+                                        .axis = plan->axis};
+    return oq_layout_make(&tensor->shape, &granularity, out, NULL, err);
 }
 
 static bool is_signed(const oq_tensor_plan *tensor) { return oq_dtype_info(tensor->carrier)->min < 0; }
@@ -16,10 +18,11 @@ static bool is_signed(const oq_tensor_plan *tensor) { return oq_dtype_info(tenso
 oq_status oq_lockstep_quantize(const oq_lockstep *l, oq_value_id value, const oq_tensor *x, oq_value *out,
                                oq_error *err) {
     const oq_tensor_plan *tensor = oq_plan_tensor(l->plan, value);
-    const oq_layout layout = whole(x);
+    oq_layout layout;
     oq_tensor q;
+    OQ_TRY(layout_of(tensor, x, &layout, err));
     OQ_TRY(oq_tensor_new(l->mem, tensor->carrier, &x->shape, &q, err));
-    if (tensor->grid.bits == 8)
+    if (tensor->grid.bits == 8 && tensor->axis < 0)
         oq_rows_quantize_8(x->data, tensor->params[0].scale, tensor->params[0].zero_point, is_signed(tensor),
                            q.data, (size_t)oq_tensor_count(x));
     else
@@ -31,8 +34,9 @@ oq_status oq_lockstep_quantize(const oq_lockstep *l, oq_value_id value, const oq
 static oq_status dequantize(const oq_lockstep *l, oq_value_id value, const oq_tensor *q, oq_value *out,
                             oq_error *err) {
     const oq_tensor_plan *tensor = oq_plan_tensor(l->plan, value);
-    const oq_layout layout = whole(q);
+    oq_layout layout;
     oq_tensor x;
+    OQ_TRY(layout_of(tensor, q, &layout, err));
     OQ_TRY(oq_tensor_new(l->mem, ONNXQ_FLOAT, &q->shape, &x, err));
     oq_layout_dequantize(&layout, tensor->params, tensor->carrier, q->data, x.data);
     *out = oq_value_of_tensor(x);

@@ -128,13 +128,22 @@ START_TEST(what_does_nothing_goes) {
         {1, "a = Reshape(x, same)\ny = Relu(a)\n"},
         {2, "a = Reshape(x, other)\ny = Relu(a)\n"},
         {2, "a = Transpose(x)\ny = Relu(a)\n"},
+        {1, "a = Slice(x, begin, ends)\ny = Relu(a)\n"},
+        {2, "a = Slice(x, none, two, one)\ny = Relu(a)\n"},
+        {1, "a = Slice(x, none, two, none)\ny = Relu(a)\n"},
+        {1, "a = Slice(x, none, far, minus)\ny = Relu(a)\n"},
+        {2, "a = Slice(x, one, far, minus)\ny = Relu(a)\n"},
+        {2, "a = Slice(x, none, far, minus, two)\ny = Relu(a)\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char text[512];
+        char text[1024];
         snprintf(text, sizeof text,
                  "in x float32[2,3]\nconst ratio float32[] 0.5\nconst no bool[] 0\nconst yes bool[] 1\n"
-                 "const zeros int64[4] 0\nconst shift int64[4] 0 1 0 -1\nconst same int64[2] 2 3\n"
-                 "const other int64[2] 3 2\n%sout y\n",
+                 "const zeros int64[4] 0\nconst begin int64[2] 0\nconst shift int64[4] 0 1 0 -1\nconst same "
+                 "int64[2] 2 3\n"
+                 "const other int64[2] 3 2\nconst ends int64[2] 2 9\nconst none int64[1] 0\n"
+                 "const one int64[1] 1\nconst two int64[1] 2\nconst far int64[1] 9999999\n"
+                 "const minus int64[1] -1\n%sout y\n",
                  cases[i].nodes);
         const size_t left = nodes_left(text, oq_pass_remove_no_ops);
         ck_assert_msg(left == cases[i].left, "%zu nodes left of\n%s", left, cases[i].nodes);

@@ -23,6 +23,13 @@ void test_pair_range(test_pair *pair, const char *value, float min, float max) {
     stats->min = min, stats->max = max, stats->count = 1;
 }
 
+void test_pair_channels(test_pair *pair, const char *value, int axis) {
+    oq_error err = {0};
+    oq_tensor_stats *stats;
+    CK_OK(oq_stats_ensure(pair->stats, value, &stats, &err), &err);
+    stats->axis = axis;
+}
+
 static oq_value random_input(test_pair *pair, const oq_gvalue *input, uint32_t seed) {
     oq_error err = {0};
     oq_shape shape;
@@ -60,10 +67,10 @@ static size_t run(test_pair *pair, oq_graph *graph, const bool *observed, const 
 
 static oq_status see(void *self, oq_value_id id, const oq_value *value, oq_error *err) {
     test_pair *pair = self;
-    (void)err;
     if (value->kind != OQ_VALUE_TENSOR || value->tensor.dtype != ONNXQ_FLOAT) return ONNXQ_OK;
     const char *name = oq_graph_value(pair->original->graph, id)->name;
-    const oq_tensor_stats *known = oq_stats_find(pair->stats, name);
+    oq_tensor_stats *known = oq_stats_find(pair->stats, name);
+    if (known && known->axis >= 0) return oq_stats_add(known, &pair->mem, &value->tensor, 0, err);
     float min = known && known->count ? known->min : INFINITY,
           max = known && known->count ? known->max : -INFINITY;
     for (int64_t i = 0; i < oq_tensor_count(&value->tensor); i++) {
@@ -94,8 +101,8 @@ void test_pair_plan(test_pair *pair, const oq_quant_options *options) {
     CK_OK(oq_pass_find_regions(pair->model->graph, &regions, &err), &err);
     oq_floor *floors = oq_mem_calloc(&pair->mem, regions.count + 1, sizeof *floors, &err);
     for (size_t i = 0; i < regions.count; i++)
-        floors[i] =
-            (oq_floor){.value = regions.items[i].input, .low = oq_region_floor(regions.items[i].kind)};
+        floors[i] = (oq_floor){
+            .value = regions.items[i].input, .region = (int)i, .low = oq_region_floor(regions.items[i].kind)};
     own.floors = floors;
     own.floor_count = regions.count;
     CK_OK(oq_plan_make(pair->model->graph, pair->stats, &own, &pair->plan, &err), &err);

@@ -18,6 +18,8 @@ typedef struct test_pair {
 void test_pair_init(test_pair *pair, int64_t opset, const char *text);
 // Sets the range of a value by hand, as calibration would have found it.
 void test_pair_range(test_pair *pair, const char *value, float min, float max);
+// Before calibration: statistics of this value are kept per channel along an axis, and as a histogram.
+void test_pair_channels(test_pair *pair, const char *value, int axis);
 // Runs the original on the samples and takes the ranges of all float values.
 void test_pair_calibrate(test_pair *pair);
 // Regions, plan; fails the test on an error.

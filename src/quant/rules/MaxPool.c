@@ -7,4 +7,10 @@ static bool moves(oq_graph *graph, const oq_node *node) {
     return node->output_count < 2 || node->outputs[1] == OQ_NONE;
 }
 
-const oq_rule oq_rule_MaxPool = {.op_type = "MaxPool", .kind = OQ_RULE_PASSTHROUGH, .moves = moves};
+static int axis_behind(oq_graph *graph, const oq_node *node, int axis) {
+    (void)graph, (void)node;
+    return axis < 2 ? axis : -1;
+}
+
+const oq_rule oq_rule_MaxPool = {
+    .op_type = "MaxPool", .kind = OQ_RULE_PASSTHROUGH, .moves = moves, .axis_behind = axis_behind};
