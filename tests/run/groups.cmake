@@ -6,7 +6,7 @@ add_test(NAME run/groups
     ${CMAKE_BINARY_DIR}/group-cases $<TARGET_FILE:conformance> ${CMAKE_CURRENT_LIST_DIR}/groups.py)
 set_tests_properties(run/groups PROPERTIES SKIP_RETURN_CODE 77 LABELS run)
 
-# Whole models within 1e-4 of ONNX Runtime: our own, the light ones of the onnx wheel once conformance/onnx has made them, and
+# Whole models within 1e-4 of ONNX Runtime: our own, the light ones of the onnx wheel (with random weights) once conformance/onnx has made them, and
 # those below the folder ONNXQ_MODELS.
 add_test(NAME run/models
   COMMAND sh -c "python=\${ONNXQ_PYTHON:-${ONNXQ_PYTHON}}; \
