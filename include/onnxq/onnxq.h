@@ -215,6 +215,11 @@ onnxq_status onnxq_operators(onnxq_session *session, onnxq_report **out, onnxq_e
 // 7. Convert
 
 typedef enum onnxq_format { ONNXQ_FORMAT_QOPERATOR, ONNXQ_FORMAT_QDQ } onnxq_format;
+// What becomes integers.
+typedef enum onnxq_mode {
+    ONNXQ_MODE_STATIC,     // weights and activations; ranges of activations are fixed by calibration
+    ONNXQ_MODE_WEIGHT_ONLY // weights, behind a DequantizeLinear each; computation stays float; needs no data
+} onnxq_mode;
 typedef enum onnxq_method {
     ONNXQ_METHOD_AUTO, // per tensor: ONNXQ_METHOD_MSE where that cuts outliers, else ONNXQ_METHOD_MINMAX
     ONNXQ_METHOD_MINMAX,
@@ -240,7 +245,8 @@ typedef struct onnxq_layer_choice {
 } onnxq_layer_choice;
 
 typedef struct onnxq_convert_options {
-    onnxq_format format;
+    onnxq_mode mode;
+    onnxq_format format; // of static mode
     // 2 to 16. Integer operators carry up to 8 bits; layers with more are written as QuantizeLinear and
     // DequantizeLinear in either format.
     int weight_bits, activation_bits;
@@ -268,10 +274,10 @@ typedef struct onnxq_convert_options {
 
 onnxq_convert_options onnxq_convert_defaults(void);
 // Makes the quantized model. `statistics` may be NULL: then they are collected over `data`. `data` may be
-// NULL when there are statistics: then nothing is compared at the end. A model with a node that cannot be run
-// needs statistics; then nothing is compared either, and biases stay as they are. `report` may be NULL.
-// Errors: USAGE, BAD_MODEL, BAD_DATA, UNSUPPORTED; ACCURACY when the budget cannot be kept with a single
-// layer quantized: then `out` and `report` are the best that was found.
+// NULL when there are statistics or the mode needs none: then nothing is compared at the end. A model with a
+// node that cannot be run needs statistics in static mode; then nothing is compared either, and biases stay
+// as they are. `report` may be NULL. Errors: USAGE, BAD_MODEL, BAD_DATA, UNSUPPORTED; ACCURACY when the
+// budget cannot be kept with a single layer quantized: then `out` and `report` are the best that was found.
 onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistics, const onnxq_data *data,
                            const onnxq_convert_options *options, onnxq_model **out, onnxq_report **report,
                            onnxq_error *err);

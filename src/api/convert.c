@@ -40,6 +40,7 @@ oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options 
     OQ_TRY(check_type(o->weight_type, "the type of weights", err));
     OQ_TRY(check_type(o->activation_type, "the type of activations", err));
     *q = oq_quant_defaults();
+    q->mode = o->mode == ONNXQ_MODE_WEIGHT_ONLY ? OQ_MODE_WEIGHT_ONLY : OQ_MODE_STATIC;
     q->format = o->format == ONNXQ_FORMAT_QDQ ? OQ_FORMAT_QDQ : OQ_FORMAT_QOPERATOR;
     q->weight_bits = o->weight_bits;
     q->activation_bits = o->activation_bits;
@@ -128,6 +129,49 @@ done:
     return status;
 }
 
+// Static mode: statistics, then the plan.
+static oq_status convert_static(const onnxq_model *model, oq_prepared *prepared,
+                                const onnxq_statistics *statistics, const oq_dataset *data,
+                                const onnxq_convert_options *options, const oq_quant_options *quant,
+                                oq_convert_facts *facts, oq_error *err) {
+    oq_stats *own = NULL;
+    oq_status status;
+    facts->format = options->format == ONNXQ_FORMAT_QDQ ? "qdq" : "qoperator";
+    if (!statistics)
+        OQ_TRY_DONE(oq_prepared_statistics(model->session, prepared, data, quant, &own, &facts->cached, err));
+    const oq_stats *stats = statistics ? statistics->stats : own;
+    OQ_TRY_DONE(oq_statistics_check(stats, model->model, prepared, err));
+    facts->calibrated = true;
+    facts->samples = stats->samples;
+    facts->synthetic = stats->synthetic;
+    facts->given = stats->given;
+    OQ_TRY_DONE(quantize(model, prepared, stats, data, options, quant, facts, err));
+done:
+    oq_stats_free(own);
+    return status;
+}
+
+// Weight-only mode: no activation is looked at.
+static oq_status convert_weights(const onnxq_model *model, oq_prepared *prepared,
+                                 const oq_quant_options *quant, oq_convert_facts *facts, oq_error *err) {
+    oq_graph *graph = prepared->model->graph;
+    oq_storage *storage = NULL;
+    int64_t opset;
+    oq_status status;
+    OQ_TRY(oq_storage_opset(graph, quant, &opset, err));
+    OQ_TRY(oq_pass_upgrade_opset(prepared->model, opset, err));
+    OQ_TRY(oq_infer_graph(graph, err));
+    OQ_TRY_DONE(oq_storage_make(graph, quant, &storage, err));
+    OQ_TRY_DONE(oq_convert_facts_storage(model->model, storage, facts, err));
+    OQ_TRY_DONE(oq_storage_emit(storage, err));
+    OQ_TRY_DONE(oq_graph_sweep(graph, true, err));
+    OQ_TRY_DONE(oq_infer_graph(graph, err));
+    OQ_TRY_DONE(oq_check_graph(graph, false, err));
+done:
+    oq_storage_free(storage);
+    return status;
+}
+
 static oq_status compare(const onnxq_model *model, const oq_prepared *quantized, const onnxq_data *data,
                          const onnxq_convert_options *o, oq_verify_result *result, oq_error *err) {
     const onnxq_session *session = model->session;
@@ -159,6 +203,19 @@ static const oq_metric metrics[] = {[ONNXQ_METRIC_NONE] = OQ_METRIC_NONE,
                                     [ONNXQ_METRIC_COSINE] = OQ_METRIC_COSINE,
                                     [ONNXQ_METRIC_AGREEMENT] = OQ_METRIC_AGREEMENT,
                                     [ONNXQ_METRIC_ACCURACY] = OQ_METRIC_ACCURACY};
+
+static const char *const mode_names[] = {
+    [ONNXQ_MODE_STATIC] = "static", [ONNXQ_MODE_WEIGHT_ONLY] = "weight-only"};
+
+static oq_status check_mode(const onnxq_convert_options *options, const onnxq_statistics *statistics,
+                            const onnxq_data *data, oq_error *err) {
+    if (options->mode == ONNXQ_MODE_STATIC && !statistics && !data)
+        return oq_fail(err, ONNXQ_USAGE, "give calibration samples or statistics");
+    if (options->mode != ONNXQ_MODE_STATIC && options->metric != ONNXQ_METRIC_NONE)
+        return oq_fail(err, ONNXQ_USAGE, "a drop can be held in static mode only, not in %s mode",
+                       mode_names[options->mode]);
+    return ONNXQ_OK;
+}
 
 static oq_status check_budget(const onnxq_convert_options *options, const onnxq_data *data, oq_error *err) {
     if (options->metric == ONNXQ_METRIC_NONE) return ONNXQ_OK;
@@ -205,30 +262,27 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     oq_quant_options q;
     oq_node_override *overrides = NULL;
     oq_prepared prepared = {0};
-    oq_stats *own = NULL;
     oq_verify_result verified = {0};
-    oq_convert_facts facts = {.format = options->format == ONNXQ_FORMAT_QDQ ? "qdq" : "qoperator",
+    oq_convert_facts facts = {.mode = mode_names[options->mode],
                               .metric = metrics[options->metric],
                               .asked = options->budget,
                               .page = options->page};
     *out = NULL;
     if (report) *report = NULL;
-    if (!statistics && !data) return oq_fail(err, ONNXQ_USAGE, "give calibration samples or statistics");
     OQ_TRY(oq_options_translate(options, &q, err));
+    OQ_TRY(check_mode(options, statistics, data, err));
     OQ_TRY(check_budget(options, data, err));
     oq_status status;
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
     OQ_TRY_DONE(override_layers(options, &prepared, &q, &overrides, err));
-    OQ_TRY_DONE(check_runs(&prepared, options, !statistics, &facts, err));
+    OQ_TRY_DONE(
+        check_runs(&prepared, options, !statistics && options->mode == ONNXQ_MODE_STATIC, &facts, err));
     if (*facts.cannot_run.message) data = NULL; // nothing is corrected or compared
-    if (!statistics)
-        OQ_TRY_DONE(oq_prepared_statistics(session, &prepared, data->set, &q, &own, &facts.cached, err));
-    const oq_stats *stats = statistics ? statistics->stats : own;
-    OQ_TRY_DONE(oq_statistics_check(stats, model->model, &prepared, err));
-    facts.samples = stats->samples;
-    facts.synthetic = stats->synthetic;
-    facts.given = stats->given;
-    OQ_TRY_DONE(quantize(model, &prepared, stats, data ? data->set : NULL, options, &q, &facts, err));
+    if (options->mode == ONNXQ_MODE_WEIGHT_ONLY)
+        OQ_TRY_DONE(convert_weights(model, &prepared, &q, &facts, err));
+    else
+        OQ_TRY_DONE(
+            convert_static(model, &prepared, statistics, data ? data->set : NULL, options, &q, &facts, err));
     if (data && options->verify_samples) {
         OQ_TRY_DONE(compare(model, &prepared, data, options, &verified, err));
         facts.verified = &verified;
@@ -244,7 +298,6 @@ done:
     oq_verify_release(&verified);
     oq_budget_release(&facts.budget);
     oq_convert_facts_release(&facts);
-    oq_stats_free(own);
     oq_mem_free(&session->mem, overrides);
     oq_prepared_release(&prepared);
     return status;

@@ -37,8 +37,11 @@ static const option options[] = {
     {"format", 0, OPTION_CHOICE, "qoperator|qdq",
      "integer operators (the default), or QuantizeLinear/DequantizeLinear pairs that the runtime fuses",
      AT(format), 0, 0},
-    {"mode", 0, OPTION_CHOICE, "static", "static: activation ranges are fixed by calibration", AT(mode), 0,
-     0},
+    {"mode", 0, OPTION_CHOICE, "static|weight-only",
+     "static: integers compute, with activation ranges fixed by calibration (the default); weight-only: "
+     "weights "
+     "become integers and are dequantized in front of the layer, which needs no data",
+     AT(mode), 0, 0},
     {"method", 0, OPTION_CHOICE, "auto|minmax|percentile|entropy|mse",
      "how ranges are taken from statistics (default: auto, which cuts clear outliers only)", AT(method), 0,
      0},
@@ -160,6 +163,7 @@ static onnxq_status parse_layers(const text_list *texts, onnxq_layer_choice **ou
 static onnxq_convert_options options_of(const convert_values *v) {
     onnxq_convert_options o = onnxq_convert_defaults();
     o.labels = v->labels;
+    o.mode = (onnxq_mode)v->mode;
     o.format = (onnxq_format)v->format;
     o.weight_bits = (int)(v->weight_bits ? v->weight_bits : v->bits);
     o.activation_bits = (int)(v->activation_bits ? v->activation_bits : v->bits);
@@ -185,7 +189,7 @@ static onnxq_convert_options options_of(const convert_values *v) {
 static onnxq_status open_data(const convert_values *v, onnxq_model *model, onnxq_data **data,
                               onnxq_error *err) {
     if (v->data.count) return onnxq_data_open(model, v->data.items, v->data.count, data, err);
-    if (v->statistics) return ONNXQ_OK;
+    if (v->statistics || v->mode == ONNXQ_MODE_WEIGHT_ONLY) return ONNXQ_OK;
     return onnxq_data_default(model, v->strict, data, err);
 }
 

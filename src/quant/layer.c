@@ -34,6 +34,12 @@ bool oq_operand_take(oq_graph *graph, const oq_node *node, size_t index, oq_oper
     return true;
 }
 
+bool oq_recurrent_weight_axes(const oq_node *node, size_t index, const oq_shape *shape, oq_weight_axes *out) {
+    (void)node;
+    *out = (oq_weight_axes){.channel = 1, .reduction = 2};
+    return (index == 1 || index == 2) && shape->rank == 3;
+}
+
 oq_dtype oq_value_dtype(oq_graph *graph, oq_value_id value) {
     const oq_constant *constant = oq_graph_constant(graph, value);
     return constant ? constant->dtype : oq_graph_value(graph, value)->type.dtype;

@@ -15,6 +15,10 @@
 // operators between DequantizeLinear and QuantizeLinear, in the forms that runtimes fuse.
 typedef enum oq_format { OQ_FORMAT_QOPERATOR, OQ_FORMAT_QDQ } oq_format;
 
+// static: products run on integers, ranges of activations come from calibration. weight-only: weights are
+// stored as integers and everything is computed in float (storage.h).
+typedef enum oq_mode { OQ_MODE_STATIC, OQ_MODE_WEIGHT_ONLY } oq_mode;
+
 // A value that a region (node->region) reads without telling values below `low` apart (HardSwish gives 0
 // below -3): its range is cut there when nobody else needs more. oq_region_floor of passes/ knows `low` for
 // each kind of region.
@@ -39,6 +43,7 @@ typedef struct oq_layer_choice {
 } oq_layer_choice;
 
 typedef struct oq_quant_options {
+    oq_mode mode;
     oq_format format;
     int weight_bits, activation_bits; // 8
     bool per_channel;                 // weights

@@ -8,9 +8,10 @@
 // An operator without rule is a barrier: its inputs are dequantized, its outputs quantized again where
 // needed.
 typedef enum oq_rule_kind {
-    OQ_RULE_COMPUTE,    // a product of two operands that integer kernels compute
-    OQ_RULE_PASSTHROUGH // moves or selects elements: runs on the integers, output shares the input's
-                        // parameters
+    OQ_RULE_COMPUTE,     // a product of two operands that integer kernels compute
+    OQ_RULE_PASSTHROUGH, // moves or selects elements: runs on the integers, output shares the input's
+                         // parameters
+    OQ_RULE_FLOAT        // has no integer form; its weights can be stored as integers (storage.h)
 } oq_rule_kind;
 
 typedef struct oq_weight oq_weight;
@@ -50,6 +51,13 @@ typedef struct oq_layer {
     const struct oq_layer *before;    // as it was planned, once it was edited (edit.h), else NULL
 } oq_layer;
 
+// A constant that a node multiplies with, by its axes; -1: there is none.
+typedef struct oq_weight_axes {
+    int channel, reduction; // of output channels; of the sum
+    bool taps; // the axes besides these two are part of the sum too (kernels of convolutions), else
+               // each of their indices is a matrix of its own
+} oq_weight_axes;
+
 typedef struct oq_rule {
     const char *op_type; // of ai.onnx
     oq_rule_kind kind;
@@ -68,6 +76,9 @@ typedef struct oq_rule {
     int (*axis_behind)(oq_graph *graph, const oq_node *node, int axis);
     // Inputs besides the data that must change with the type: Pad's value. NULL: none.
     oq_status (*adapt)(oq_graph *graph, oq_node *node, const oq_tensor_plan *tensor, oq_error *err);
+    // Any kind: the axes of input `index` when that, of this shape, is a weight; else false. NULL: no input
+    // is.
+    bool (*weight_axes)(const oq_node *node, size_t index, const oq_shape *shape, oq_weight_axes *out);
 } oq_rule;
 
 extern const oq_rule *const oq_rule_table[]; // generated; ended by NULL
@@ -87,6 +98,8 @@ oq_status oq_layer_take_bias(oq_graph *graph, oq_arena *arena, oq_layer *layer, 
                              oq_error *err);
 // axis_behind of operators that keep the elements in row-major order and only change the shape.
 int oq_axis_reshaped(oq_graph *graph, const oq_node *node, int axis);
+// W [directions, gates * H, inputs] and R [directions, gates * H, H] of LSTM, GRU and RNN.
+bool oq_recurrent_weight_axes(const oq_node *node, size_t index, const oq_shape *shape, oq_weight_axes *out);
 // The element type of a value as far as inference or its constant tell, or UNDEFINED.
 oq_dtype oq_value_dtype(oq_graph *graph, oq_value_id value);
 

@@ -4,19 +4,31 @@
 #include <math.h>
 #include <string.h>
 
-oq_status oq_convert_facts_before(const oq_model *model, const oq_graph *prepared, const oq_plan *plan,
-                                  oq_convert_facts *facts, oq_error *err) {
+// The model as it was, and what becomes of it under `key`.
+static oq_status keep(const oq_model *model, const char *key, json_t *decided, oq_convert_facts *facts,
+                      oq_error *err) {
     json_t *before = json_object();
     json_object_set_new(before, "model", json_string(model->path));
     json_object_set_new(before, "operators_before", oq_json_operators(model->graph));
     json_object_set_new(before, "weight_bytes_before",
                         json_integer((json_int_t)oq_report_constant_bytes(model)));
-    json_object_set_new(before, "plan", oq_json_plan(prepared, plan));
-    if (facts->metric != OQ_METRIC_NONE)
-        json_object_set_new(before, "budget",
-                            oq_json_budget(prepared, facts->metric, facts->asked, &facts->budget));
+    json_object_set_new(before, key, decided);
     facts->before = before;
     return before ? ONNXQ_OK : oq_fail(err, ONNXQ_NO_MEMORY, "out of memory while writing a report");
+}
+
+oq_status oq_convert_facts_storage(const oq_model *model, const oq_storage *storage, oq_convert_facts *facts,
+                                   oq_error *err) {
+    return keep(model, "storage", oq_json_storage(storage), facts, err);
+}
+
+oq_status oq_convert_facts_before(const oq_model *model, const oq_graph *prepared, const oq_plan *plan,
+                                  oq_convert_facts *facts, oq_error *err) {
+    OQ_TRY(keep(model, "plan", oq_json_plan(prepared, plan), facts, err));
+    if (facts->metric != OQ_METRIC_NONE)
+        json_object_set_new(facts->before, "budget",
+                            oq_json_budget(prepared, facts->metric, facts->asked, &facts->budget));
+    return ONNXQ_OK;
 }
 
 void oq_convert_facts_release(oq_convert_facts *facts) {
@@ -78,10 +90,12 @@ static void print(const json_t *root, oq_text *into) {
                  is = oq_json_number(root, "weight_bytes_after");
     print_operators(json_object_get(root, "operators_before"), json_object_get(root, "operators_after"),
                     into);
-    oq_print_plan(json_object_get(root, "plan"), into);
+    if (json_is_object(json_object_get(root, "plan"))) oq_print_plan(json_object_get(root, "plan"), into);
+    if (json_is_object(json_object_get(root, "storage")))
+        oq_print_storage(json_object_get(root, "storage"), into);
     oq_text_printf(into, "weights: %s -> %s (%.2fx)\n", oq_format_bytes(before, sizeof before, (uint64_t)was),
                    oq_format_bytes(after, sizeof after, (uint64_t)is), was > 0 ? is / was : 1.);
-    print_origin(root, into);
+    if (json_object_get(root, "samples")) print_origin(root, into);
     print_input_grids(root, into);
     print_correction(json_object_get(root, "bias_correction"), into);
     oq_print_budget(json_object_get(root, "budget"), into);
@@ -109,14 +123,19 @@ static oq_status make_page(oq_mem *mem, const json_t *root, oq_report *report, o
     return oq_fail(err, ONNXQ_NO_MEMORY, "out of memory while writing a report");
 }
 
-oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq_model *quantized,
-                            oq_report *out, oq_error *err) {
-    json_t *root = json_copy(facts->before);
-    json_object_set_new(root, "format", json_string(facts->format));
+static void set_calibration(json_t *root, const oq_convert_facts *facts) {
     json_object_set_new(root, "samples", json_integer((json_int_t)facts->samples));
     json_object_set_new(root, "synthetic", json_boolean(facts->synthetic));
     json_object_set_new(root, "cached", json_boolean(facts->cached));
     json_object_set_new(root, "given", json_boolean(facts->given));
+}
+
+oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq_model *quantized,
+                            oq_report *out, oq_error *err) {
+    json_t *root = json_copy(facts->before);
+    json_object_set_new(root, "mode", json_string(facts->mode));
+    if (facts->format) json_object_set_new(root, "format", json_string(facts->format));
+    if (facts->calibrated) set_calibration(root, facts);
     if (*facts->cannot_run.message)
         json_object_set_new(root, "cannot_run", json_string(facts->cannot_run.message));
     json_object_set_new(root, "operators_after", oq_json_operators(quantized->graph));

@@ -26,6 +26,9 @@ uint64_t oq_report_constant_bytes(const oq_model *model);
 // summary.
 json_t *oq_json_plan(const oq_graph *graph, const oq_plan *plan);
 void oq_print_plan(const json_t *plan, oq_text *into);
+// Sizes of weights by operator, and one row {"node", "op", "bits", ..} or {"node", "op", "reason"} a weight.
+json_t *oq_json_storage(const oq_storage *storage);
+void oq_print_storage(const json_t *storage, oq_text *into);
 // A budget and the layers that were left float for it; `graph` is the one that was planned.
 json_t *oq_json_budget(const oq_graph *graph, oq_metric metric, double asked, const oq_budget *budget);
 void oq_print_budget(const json_t *budget, oq_text *into);

@@ -11,7 +11,8 @@ static const oq_rule *rule_of(const oq_op *op) {
 }
 
 static const char *treatment(const oq_op *op) {
-    static const char *const names[] = {[OQ_RULE_COMPUTE] = "compute", [OQ_RULE_PASSTHROUGH] = "passthrough"};
+    static const char *const names[] = {
+        [OQ_RULE_COMPUTE] = "compute", [OQ_RULE_PASSTHROUGH] = "passthrough", [OQ_RULE_FLOAT] = "barrier"};
     const oq_rule *rule = rule_of(op);
     return rule ? names[rule->kind] : "barrier";
 }

@@ -3,7 +3,7 @@
 #define OQ_REPORT_REPORT_H
 
 #include "passes/passes.h"
-#include "quant/quant.h"
+#include "quant/storage.h"
 #include "tune/budget.h"
 #include "verify/verify.h"
 
@@ -22,8 +22,9 @@ oq_status oq_report_inspect(oq_mem *mem, const oq_model *model, const oq_graph *
 // What a conversion did. The counts, the plan's nodes and the budget's layers must be taken before emission
 // (oq_convert_facts_before).
 typedef struct oq_convert_facts {
-    void *before; // kept by report/: JSON of the graph and the plan before emission
-    const char *format;
+    void *before;              // kept by report/: JSON of the graph and the plan before emission
+    const char *mode, *format; // format: NULL where the mode has one form only
+    bool calibrated;           // with statistics of activations; then of
     size_t samples;
     bool synthetic, cached; // statistics of made-up samples, from the cache
     bool given;             // ranges that somebody wrote down, in place of statistics
@@ -42,6 +43,9 @@ typedef struct oq_convert_facts {
 
 oq_status oq_convert_facts_before(const oq_model *model, const oq_graph *prepared, const oq_plan *plan,
                                   oq_convert_facts *facts, oq_error *err);
+// The same in weight-only mode.
+oq_status oq_convert_facts_storage(const oq_model *model, const oq_storage *storage, oq_convert_facts *facts,
+                                   oq_error *err);
 void oq_convert_facts_release(oq_convert_facts *facts);
 oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq_model *quantized,
                             oq_report *out, oq_error *err);

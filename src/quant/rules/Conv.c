@@ -27,4 +27,11 @@ static oq_status describe(oq_graph *graph, const oq_node *node, oq_arena *arena,
     return ONNXQ_OK;
 }
 
-const oq_rule oq_rule_Conv = {.op_type = "Conv", .kind = OQ_RULE_COMPUTE, .describe = describe};
+static bool weight_axes(const oq_node *node, size_t index, const oq_shape *shape, oq_weight_axes *out) {
+    (void)node;
+    *out = (oq_weight_axes){.channel = 0, .reduction = 1, .taps = true};
+    return index == 1 && shape->rank >= 3;
+}
+
+const oq_rule oq_rule_Conv = {
+    .op_type = "Conv", .kind = OQ_RULE_COMPUTE, .describe = describe, .weight_axes = weight_axes};

@@ -10,5 +10,12 @@ static oq_status describe(oq_graph *graph, const oq_node *node, oq_arena *arena,
     return ONNXQ_OK;
 }
 
+// [C, M/group, k...]: a scale per index of M/group, shared by the groups; depthwise ones have M/group 1.
+static bool weight_axes(const oq_node *node, size_t index, const oq_shape *shape, oq_weight_axes *out) {
+    const bool depthwise = oq_node_int(node, "group", 1) > 1 && shape->rank > 1 && shape->dim[1] == 1;
+    *out = (oq_weight_axes){.channel = depthwise ? 0 : 1, .reduction = depthwise ? 1 : 0, .taps = true};
+    return index == 1 && shape->rank >= 3;
+}
+
 const oq_rule oq_rule_ConvTranspose = {
-    .op_type = "ConvTranspose", .kind = OQ_RULE_COMPUTE, .describe = describe};
+    .op_type = "ConvTranspose", .kind = OQ_RULE_COMPUTE, .describe = describe, .weight_axes = weight_axes};

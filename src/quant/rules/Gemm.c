@@ -26,4 +26,12 @@ static oq_status describe(oq_graph *graph, const oq_node *node, oq_arena *arena,
     return oq_layer_take_bias(graph, arena, out, columns, err);
 }
 
-const oq_rule oq_rule_Gemm = {.op_type = "Gemm", .kind = OQ_RULE_COMPUTE, .describe = describe};
+static bool weight_axes(const oq_node *node, size_t index, const oq_shape *shape, oq_weight_axes *out) {
+    const bool transposed = oq_node_int(node, index ? "transB" : "transA", 0) != 0;
+    const int reduction = (index == 1) == transposed ? 1 : 0;
+    *out = (oq_weight_axes){.channel = 1 - reduction, .reduction = reduction};
+    return index < 2 && shape->rank == 2;
+}
+
+const oq_rule oq_rule_Gemm = {
+    .op_type = "Gemm", .kind = OQ_RULE_COMPUTE, .describe = describe, .weight_axes = weight_axes};

@@ -16,4 +16,13 @@ static oq_status describe(oq_graph *graph, const oq_node *node, oq_arena *arena,
     return ONNXQ_OK;
 }
 
-const oq_rule oq_rule_MatMul = {.op_type = "MatMul", .kind = OQ_RULE_COMPUTE, .describe = describe};
+static bool weight_axes(const oq_node *node, size_t index, const oq_shape *shape, oq_weight_axes *out) {
+    (void)node;
+    const int last = shape->rank - 1;
+    *out = index == 1 ? (oq_weight_axes){.channel = last, .reduction = last - 1}
+                      : (oq_weight_axes){.channel = last - 1, .reduction = last};
+    return shape->rank >= 2;
+}
+
+const oq_rule oq_rule_MatMul = {
+    .op_type = "MatMul", .kind = OQ_RULE_COMPUTE, .describe = describe, .weight_axes = weight_axes};

@@ -1,0 +1,62 @@
+// Weight-only quantization: constant weights are stored as integers and become floats again in front of the
+// node that reads them; everything else stays as it is.
+//
+//     prepared graph -> find: which inputs of which nodes are weights, and what each constant is cut into
+//                    -> make: parameters and integers of each
+//                    -> emit: initializers and DequantizeLinear
+#ifndef OQ_QUANT_STORAGE_H
+#define OQ_QUANT_STORAGE_H
+
+#include "grid/layout.h"
+#include "quant/quant.h"
+
+// One constant that is stored as integers, for all who read it in the same way.
+typedef struct oq_stored {
+    oq_value_id value; // the float constant
+    const oq_constant *constant;
+    oq_granularity granularity;
+    oq_layout layout;
+    oq_shape params_shape; // of scales and zero points, as DequantizeLinear takes them
+    oq_grid grid;
+    oq_dtype carrier;
+    oq_qparam *params;   // [oq_layout_params(&layout)]
+    oq_tensor q;         // integers, of the constant's shape
+    const char *dropped; // why it stays float after all, or NULL
+} oq_stored;
+
+// One node with weights, or one that would have some: a row of the report.
+typedef struct oq_stored_use {
+    oq_node_id node;
+    size_t input;
+    size_t stored;      // index, when `reason` is NULL
+    const char *reason; // why nothing is stored for this node
+} oq_stored_use;
+
+typedef struct oq_storage {
+    oq_mem *mem;
+    oq_arena arena;
+    oq_graph *graph;
+    oq_quant_options options;
+    oq_stored *items;
+    size_t count, capacity;
+    oq_stored_use *uses; // in the order of the graph
+    size_t use_count, use_capacity;
+} oq_storage;
+
+// The least opset of ai.onnx in which this graph's weights can be written as `options` say.
+oq_status oq_storage_opset(oq_graph *graph, const oq_quant_options *options, int64_t *opset, oq_error *err);
+// Decides and computes everything. `graph` is the main graph, prepared and of that opset; it is not changed
+// and must outlive the result. Errors: USAGE when options contradict each other.
+oq_status oq_storage_make(oq_graph *graph, const oq_quant_options *options, oq_storage **out, oq_error *err);
+void oq_storage_free(oq_storage *storage); // NULL is allowed
+// Writes it into the graph that it was made for; the rows and sizes stay readable.
+oq_status oq_storage_emit(const oq_storage *storage, oq_error *err);
+// Whether its zero points must be written: DequantizeLinear takes 0 for those left out.
+static inline bool oq_stored_has_zeros(const oq_stored *stored) {
+    return !stored->grid.is_signed || !stored->grid.narrow;
+}
+// Bytes of one constant in the file: as it was, and as integers with their parameters.
+uint64_t oq_stored_bytes_before(const oq_stored *stored);
+uint64_t oq_stored_bytes_after(const oq_stored *stored);
+
+#endif
