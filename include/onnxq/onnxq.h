@@ -252,7 +252,10 @@ typedef struct onnxq_convert_options {
     int weight_bits, activation_bits;
     const onnxq_layer_choice *layers;
     size_t layer_count;
-    int per_tensor;              // weights in one scale per tensor instead of one per channel
+    int per_tensor; // weights in one scale per tensor instead of one per channel
+    // Weight-only mode: one scale per so many weights along the sum of each output channel, the last group
+    // may be shorter; 0: one per channel. Runtimes with kernels for it want a power of two from 16 on.
+    int64_t group_size;
     onnxq_dtype weight_type;     // ONNXQ_INT8 or ONNXQ_UINT8
     onnxq_dtype activation_type; // ONNXQ_UINT8 or ONNXQ_INT8
     int activation_symmetric;

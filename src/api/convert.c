@@ -45,6 +45,7 @@ oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options 
     q->weight_bits = o->weight_bits;
     q->activation_bits = o->activation_bits;
     q->per_channel = !o->per_tensor;
+    q->group_size = o->group_size;
     q->weight_signed = o->weight_type == ONNXQ_INT8;
     q->activation_signed = o->activation_type == ONNXQ_INT8;
     q->activation_symmetric = o->activation_symmetric;

@@ -8,7 +8,7 @@
 typedef struct convert_values {
     common_values common;
     text_list data, include, exclude, ops, layers;
-    size_t bits, weight_bits, activation_bits, verify_samples;
+    size_t bits, weight_bits, activation_bits, group_size, verify_samples;
     int per_channel, per_tensor, format, mode, method, weight_type, activation_type, symmetric,
         weight_asymmetric;
     int strict, external_data, no_correct, best_effort;
@@ -34,6 +34,9 @@ static const option options[] = {
     {"per-channel", 0, OPTION_FLAG, NULL, "one weight scale per output channel (the default)",
      AT(per_channel), 0, 0},
     {"per-tensor", 0, OPTION_FLAG, NULL, "one weight scale per tensor", AT(per_tensor), 0, 0},
+    {"group-size", 0, OPTION_COUNT, "N",
+     "with --mode weight-only: one weight scale per N neighbours along the sum (16 to 128 are usual)",
+     AT(group_size), 1, 1e9},
     {"format", 0, OPTION_CHOICE, "qoperator|qdq",
      "integer operators (the default), or QuantizeLinear/DequantizeLinear pairs that the runtime fuses",
      AT(format), 0, 0},
@@ -168,6 +171,7 @@ static onnxq_convert_options options_of(const convert_values *v) {
     o.weight_bits = (int)(v->weight_bits ? v->weight_bits : v->bits);
     o.activation_bits = (int)(v->activation_bits ? v->activation_bits : v->bits);
     o.per_tensor = v->per_tensor;
+    o.group_size = (int64_t)v->group_size;
     o.weight_type = v->weight_type ? ONNXQ_UINT8 : ONNXQ_INT8;
     o.activation_type = v->activation_type ? ONNXQ_INT8 : ONNXQ_UINT8;
     o.activation_symmetric = v->symmetric;

@@ -6,7 +6,7 @@
 // ONNX Runtime 1.31 joins DequantizeLinear and MatMul or Gemm to one kernel, which is wrong for 2-bit
 // matrices whose columns are no multiple of 4. Behind a Cast it takes its 8-bit kernel.
 static bool misread_by_runtimes(const oq_stored *w) {
-    const oq_shape *shape = &w->constant->shape;
+    const oq_shape *shape = &w->shape;
     return oq_dtype_info(w->carrier)->bits == 2 && shape->rank == 2 && shape->dim[1] % 4 != 0;
 }
 
@@ -14,7 +14,7 @@ static oq_status emit_bytes(oq_emitter *e, const oq_stored *w, oq_value_id *q, o
     const oq_dtype wide = oq_dtype_byte_wide(w->carrier);
     oq_value_id bytes;
     oq_node *node;
-    OQ_TRY(oq_emit_shaped(e, w->value, "_bytes", wide, &w->constant->shape, &bytes, err));
+    OQ_TRY(oq_emit_shaped(e, w->value, "_bytes", wide, &w->shape, &bytes, err));
     OQ_TRY(oq_emit_node(e, "", "Cast", q, 1, bytes, &node, err));
     *q = bytes;
     return oq_node_set_int(e->graph, node, "to", wide, err);
@@ -43,22 +43,39 @@ static oq_status emit_params(oq_emitter *e, const oq_stored *w, oq_value_id *sca
     return status;
 }
 
+// DequantizeLinear of the integers `in[0]` by the scales `in[1]` and the zero points `in[2]`.
+static oq_status emit_node(oq_emitter *e, const oq_stored *w, const oq_value_id *in, oq_value_id out,
+                           oq_error *err) {
+    oq_node *node;
+    OQ_TRY(oq_emit_node(e, "", "DequantizeLinear", in, 3, out, &node, err));
+    if (w->granularity.kind == OQ_PER_TENSOR) return ONNXQ_OK;
+    OQ_TRY(oq_node_set_int(e->graph, node, "axis", w->granularity.axis, err));
+    if (w->granularity.kind == OQ_PER_CHANNEL) return ONNXQ_OK;
+    return oq_node_set_int(e->graph, node, "block_size", w->granularity.group_size, err);
+}
+
+// Back to the constant's shape.
+static oq_status emit_reshaped(oq_emitter *e, const oq_stored *w, oq_value_id *value, oq_error *err) {
+    const oq_shape *shape = &w->constant->shape, rank = OQ_SHAPE(shape->rank);
+    oq_value_id in[2] = {*value};
+    OQ_TRY(oq_emit_integers(e, w->value, "_shape", ONNXQ_INT64, shape->dim, &rank, &in[1], err));
+    OQ_TRY(oq_emit_shaped(e, w->value, "_dequantized", ONNXQ_FLOAT, shape, value, err));
+    return oq_emit_node(e, "", "Reshape", in, 2, *value, NULL, err);
+}
+
 // The float weights again.
 static oq_status emit_dequantized(oq_emitter *e, const oq_stored *w, oq_value_id *out, oq_error *err) {
+    const bool flat = !oq_shape_equal(&w->shape, &w->constant->shape);
     oq_value_id in[3] = {OQ_NONE, OQ_NONE, OQ_NONE};
-    oq_node *node;
     const char *name = oq_arena_printf(&e->graph->model->arena, err, "%s_quantized",
                                        oq_graph_value(e->graph, w->value)->name);
     if (!name) return ONNXQ_NO_MEMORY;
     OQ_TRY(oq_graph_add_initializer(e->graph, name, oq_tensor_retain(&w->q), &in[0], err));
     OQ_TRY(emit_params(e, w, &in[1], &in[2], err));
     if (misread_by_runtimes(w)) OQ_TRY(emit_bytes(e, w, &in[0], err));
-    OQ_TRY(oq_emit_shaped(e, w->value, "_dequantized", ONNXQ_FLOAT, &w->constant->shape, out, err));
-    OQ_TRY(oq_emit_node(e, "", "DequantizeLinear", in, 3, *out, &node, err));
-    if (w->granularity.kind == OQ_PER_TENSOR) return ONNXQ_OK;
-    OQ_TRY(oq_node_set_int(e->graph, node, "axis", w->granularity.axis, err));
-    if (w->granularity.kind == OQ_PER_CHANNEL) return ONNXQ_OK;
-    return oq_node_set_int(e->graph, node, "block_size", w->granularity.group_size, err);
+    OQ_TRY(oq_emit_shaped(e, w->value, flat ? "_flat" : "_dequantized", ONNXQ_FLOAT, &w->shape, out, err));
+    OQ_TRY(emit_node(e, w, in, *out, err));
+    return flat ? emit_reshaped(e, w, out, err) : ONNXQ_OK;
 }
 
 oq_status oq_storage_emit(const oq_storage *storage, oq_error *err) {

@@ -50,6 +50,16 @@ oq_status oq_options_check(const oq_quant_options *options, oq_error *err) {
         OQ_TRY(check_bits(weight_bits, "weights", err));
         OQ_TRY(check_bits(activation_bits, "activations", err));
     }
+    if (options->group_size < 0)
+        return oq_fail(err, ONNXQ_USAGE, "a group has at least one weight, not %lld",
+                       (long long)options->group_size);
+    if (options->group_size && !options->per_channel)
+        return oq_fail(err, ONNXQ_USAGE,
+                       "one scale for a whole tensor and scales for groups contradict each other");
+    if (options->group_size && options->mode == OQ_MODE_STATIC)
+        return oq_fail(
+            err, ONNXQ_USAGE,
+            "integer kernels have one scale for each sum, so weights in groups need weight-only mode");
     // Integer kernels exist for u8 x s8, u8 x u8 and s8 x s8 alone.
     if (options->activation_signed && !options->weight_signed)
         return oq_fail(err, ONNXQ_USAGE,

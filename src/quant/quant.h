@@ -47,8 +47,9 @@ typedef struct oq_quant_options {
     oq_format format;
     int weight_bits, activation_bits; // 8
     bool per_channel;                 // weights
-    bool weight_signed;               // int8 (default) or uint8
-    bool activation_signed;           // false: uint8 (default)
+    int64_t group_size;     // weight-only: one scale per so many neighbours along the sum; 0: per channel
+    bool weight_signed;     // int8 (default) or uint8
+    bool activation_signed; // false: uint8 (default)
     bool activation_symmetric;
     bool weight_asymmetric;
     oq_range_method method;

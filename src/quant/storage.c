@@ -17,13 +17,28 @@ static bool is_matrix(const oq_shape *shape, const oq_weight_axes *axes) {
 
 // DequantizeLinear has scales along one axis, or blocks along one axis and a scale for each index of the
 // others. A stack of matrices has a scale per column of each as one block along the sum.
-static oq_granularity granularity_of(const oq_quant_options *options, const oq_shape *shape,
-                                     const oq_weight_axes *axes) {
-    if (!options->per_channel || axes->channel < 0) return (oq_granularity){.kind = OQ_PER_TENSOR};
+static oq_granularity by_channel(const oq_shape *shape, const oq_weight_axes *axes) {
     if (axes->taps || is_matrix(shape, axes))
         return (oq_granularity){.kind = OQ_PER_CHANNEL, .axis = axes->channel};
     return (oq_granularity){
         .kind = OQ_PER_GROUP, .axis = axes->reduction, .group_size = shape->dim[axes->reduction]};
+}
+
+// Groups along the sum; the taps of a kernel are in one sum with its input channels. A sum no longer than a
+// group is one.
+static void cut(const oq_quant_options *options, const oq_weight_axes *axes, oq_stored *out) {
+    const oq_shape *from = &out->constant->shape;
+    oq_shape flat = *from;
+    out->shape = *from;
+    out->granularity = (oq_granularity){.kind = OQ_PER_TENSOR};
+    if (!options->per_channel || axes->channel < 0) return;
+    out->granularity = by_channel(from, axes);
+    if (axes->taps && axes->channel == 0)
+        flat = OQ_SHAPE(from->dim[0], oq_shape_range_count(from, 1, from->rank));
+    if (!options->group_size || flat.dim[axes->reduction] <= options->group_size) return;
+    out->shape = flat;
+    out->granularity =
+        (oq_granularity){.kind = OQ_PER_GROUP, .axis = axes->reduction, .group_size = options->group_size};
 }
 
 static bool same_granularity(const oq_granularity *a, const oq_granularity *b) {
@@ -62,8 +77,8 @@ static oq_status describe(const oq_storage *s, const oq_node *node, size_t input
                     .constant = oq_graph_constant(s->graph, node->inputs[input]),
                     .grid = oq_grid_make(bits, o->weight_signed, o->weight_signed && !o->weight_asymmetric)};
     out->carrier = oq_grid_carrier(&out->grid, true);
-    out->granularity = granularity_of(o, &out->constant->shape, axes);
-    return oq_layout_make(&out->constant->shape, &out->granularity, &out->layout, &out->params_shape, err);
+    cut(o, axes, out);
+    return oq_layout_make(&out->shape, &out->granularity, &out->layout, &out->params_shape, err);
 }
 
 static oq_status consider_input(oq_storage *s, const oq_node *node, const oq_rule *rule, size_t input,
@@ -162,7 +177,7 @@ static oq_status quantize(const oq_storage *s, oq_stored *stored, const float *x
     }
     OQ_TRY(oq_layout_fit(s->mem, &stored->layout, &stored->grid, &fit, x,
                          oq_graph_value(s->graph, stored->value)->name, stored->params, err));
-    OQ_TRY(oq_tensor_new(s->mem, stored->carrier, &stored->constant->shape, &stored->q, err));
+    OQ_TRY(oq_tensor_new(s->mem, stored->carrier, &stored->shape, &stored->q, err));
     oq_layout_quantize(&stored->layout, &stored->grid, stored->params, x, stored->carrier, stored->q.data);
     return ONNXQ_OK;
 }

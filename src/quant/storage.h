@@ -14,13 +14,14 @@
 typedef struct oq_stored {
     oq_value_id value; // the float constant
     const oq_constant *constant;
+    oq_shape shape; // of the integers: the constant's, or [M, all the rest] of a convolution in groups
     oq_granularity granularity;
     oq_layout layout;
     oq_shape params_shape; // of scales and zero points, as DequantizeLinear takes them
     oq_grid grid;
     oq_dtype carrier;
     oq_qparam *params;   // [oq_layout_params(&layout)]
-    oq_tensor q;         // integers, of the constant's shape
+    oq_tensor q;         // integers
     const char *dropped; // why it stays float after all, or NULL
 } oq_stored;
 

@@ -12,6 +12,7 @@ import onnxruntime as ort
 from judge import ONNXQ, SOURCE, own_outputs
 
 WIDTHS = [["--weight-bits", "8"], ["--weight-bits", "4", "--weight-asymmetric"], ["--weight-bits", "2"], ["--weight-bits", "16"],
+          ["--weight-bits", "4", "--group-size", "32"], ["--weight-bits", "2", "--group-size", "24", "--weight-asymmetric"],
           ["--weight-bits", "8", "--weight-type", "uint8", "--per-tensor"]]
 
 
