@@ -75,7 +75,15 @@ def exact_form(path, out):
             graph.initializer.append(numpy_helper.from_array(array, done[name]))
         return done[name]
 
-    graph.initializer.append(numpy_helper.from_array(np.array(128, np.uint8), "zero_point_128"))
+    def zeros_for(node):
+        """128 in the place of a zero point that is left out: shaped as the scale of DequantizeLinear."""
+        scale = numpy_helper.to_array(initializers[node.input[1]]) if node.op_type == "DequantizeLinear" else np.zeros(())
+        name = "zero_points_128_" + "x".join(map(str, scale.shape))
+        if name not in done:
+            done[name] = name
+            graph.initializer.append(numpy_helper.from_array(np.full(scale.shape, 128, np.uint8), name))
+        return name
+
     for node in graph.node:
         for weight, zero in OPERANDS.get(node.op_type, []):
             name = node.input[weight]
@@ -84,7 +92,7 @@ def exact_form(path, out):
             node.input[weight] = shifted(name)
             while len(node.input) <= zero:
                 node.input.append("")
-            node.input[zero] = shifted(node.input[zero]) if node.input[zero] else "zero_point_128"
+            node.input[zero] = shifted(node.input[zero]) if node.input[zero] else zeros_for(node)
     onnx.save(model, out)
     return out
 

@@ -149,6 +149,9 @@ typedef struct onnxq_save_options {
 // Writes the model whole or not at all; `path` may be the file that it was read from. NULL options: defaults.
 onnxq_status onnxq_model_save(const onnxq_model *model, const char *path, const onnxq_save_options *options,
                               onnxq_error *err);
+// True when the model holds operators that make, take or compute on quantized integers: onnxq_convert then
+// keeps their parameters and needs no data.
+int onnxq_model_is_quantized(const onnxq_model *model);
 void onnxq_model_free(onnxq_model *model);
 // The graph as readable text, one line a node; the caller frees it.
 onnxq_status onnxq_model_print(const onnxq_model *model, char **text, onnxq_error *err);
@@ -273,6 +276,7 @@ typedef struct onnxq_convert_options {
     onnxq_metric metric;
     double budget;
     const char *labels; // .npy of integers, one a sample of `data`; for ONNXQ_METRIC_ACCURACY
+    int dequantize;     // of a model that is quantized: the float model back
 } onnxq_convert_options;
 
 onnxq_convert_options onnxq_convert_defaults(void);
@@ -281,6 +285,10 @@ onnxq_convert_options onnxq_convert_defaults(void);
 // node that cannot be run needs statistics in static mode; then nothing is compared either, and biases stay
 // as they are. `report` may be NULL. Errors: USAGE, BAD_MODEL, BAD_DATA, UNSUPPORTED; ACCURACY when the
 // budget cannot be kept with a single layer quantized: then `out` and `report` are the best that was found.
+//
+// A model that is quantized already keeps every scale, zero point and integer weight, and only gets the other
+// format, or is dequantized: of the options, `format`, `dequantize` and `verify_samples` count, others than
+// the defaults are USAGE; `statistics` must be NULL, `data` may be.
 onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistics, const onnxq_data *data,
                            const onnxq_convert_options *options, onnxq_model **out, onnxq_report **report,
                            onnxq_error *err);

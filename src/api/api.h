@@ -49,6 +49,13 @@ oq_status oq_prepared_statistics(const onnxq_session *session, const oq_prepared
 
 oq_range_method oq_api_method(onnxq_method method);
 
+// Conversion of a model that is quantized already: other format, or none.
+oq_status oq_convert_given(onnxq_model *model, const onnxq_data *data, const onnxq_convert_options *options,
+                           onnxq_model **out, onnxq_report **report, oq_error *err);
+// A new public model that takes `model` over; on failure it is freed.
+oq_status oq_model_wrap(onnxq_session *session, oq_model *model, onnxq_model **out, oq_error *err);
+double oq_seconds_now(void); // of a clock that only goes forward
+
 // Public options as the planner's, checked.
 oq_status oq_options_translate(const onnxq_convert_options *options, oq_quant_options *out, oq_error *err);
 // BAD_DATA when statistics given by the user are of another model, or name what is no tensor of this one.

@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 enum { VERIFY_SAMPLES = 32 };
 
@@ -77,12 +76,6 @@ static oq_status override_layers(const onnxq_convert_options *o, const oq_prepar
     q->overrides = *list;
     oq_mem_free(mem, choices);
     return status;
-}
-
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 // Corrected on `data` when `corrects`, and with layers left float where the budget in `facts` wants it.
@@ -181,19 +174,10 @@ static oq_status compare(const onnxq_model *model, const oq_prepared *quantized,
     return oq_verify(model->model->graph, quantized->model->graph, data->set, &options, result, err);
 }
 
-static oq_status wrap(onnxq_session *session, oq_prepared *prepared, onnxq_model **out, oq_error *err) {
-    onnxq_model *model = oq_mem_calloc(&session->mem, 1, sizeof *model, err);
-    if (!model) return ONNXQ_NO_MEMORY;
-    *model = (onnxq_model){session, prepared->model};
-    prepared->model = NULL;
-    *out = model;
-    return ONNXQ_OK;
-}
-
 static oq_status make_report(onnxq_session *session, const oq_prepared *quantized, oq_convert_facts *facts,
                              double begin, onnxq_report **out, oq_error *err) {
     oq_report report;
-    facts->seconds = seconds_now() - begin;
+    facts->seconds = oq_seconds_now() - begin;
     facts->peak_memory = onnxq_session_peak_memory(session);
     OQ_TRY(oq_report_convert(&session->mem, facts, quantized->model, &report, err));
     return oq_report_wrap(session, report, out, err);
@@ -258,7 +242,7 @@ static oq_status budget_missed(const oq_convert_facts *facts, oq_error *err) {
 onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistics, const onnxq_data *data,
                            const onnxq_convert_options *options, onnxq_model **out, onnxq_report **report,
                            onnxq_error *err) {
-    const double begin = seconds_now();
+    const double begin = oq_seconds_now();
     onnxq_session *session = model->session;
     oq_quant_options q;
     oq_node_override *overrides = NULL;
@@ -270,6 +254,10 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
                               .page = options->page};
     *out = NULL;
     if (report) *report = NULL;
+    if (onnxq_model_is_quantized(model) || options->dequantize)
+        return statistics
+                   ? oq_fail(err, ONNXQ_USAGE, "the model is quantized already: statistics are of no use")
+                   : oq_convert_given(model, data, options, out, report, err);
     OQ_TRY(oq_options_translate(options, &q, err));
     OQ_TRY(check_mode(options, statistics, data, err));
     OQ_TRY(check_budget(options, data, err));
@@ -289,7 +277,9 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
         facts.verified = &verified;
     }
     if (report) OQ_TRY_DONE(make_report(session, &prepared, &facts, begin, report, err));
-    OQ_TRY_DONE(wrap(session, &prepared, out, err));
+    oq_model *quantized = prepared.model;
+    prepared.model = NULL;
+    OQ_TRY_DONE(oq_model_wrap(session, quantized, out, err));
     if (facts.metric != OQ_METRIC_NONE && !facts.budget.met) status = budget_missed(&facts, err);
 done:
     if (status != ONNXQ_OK && status != ONNXQ_ACCURACY && report) {

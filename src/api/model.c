@@ -1,5 +1,6 @@
 // Models: reading with all checks, writing, and the prepared copy on which quantization works.
 #include "api/api.h"
+#include "forms/forms.h"
 
 static oq_status check_and_infer(oq_graph *graph, oq_error *err) {
     OQ_TRY(oq_check_graph(graph, false, err));
@@ -27,6 +28,18 @@ onnxq_status onnxq_model_save(const onnxq_model *model, const char *path, const 
     const oq_onnx_save_options save = {.external_data = options && options->external_data};
     return oq_onnx_save(model->model, path, &save, err);
 }
+
+oq_status oq_model_wrap(onnxq_session *session, oq_model *model, onnxq_model **out, oq_error *err) {
+    *out = oq_mem_calloc(&session->mem, 1, sizeof **out, err);
+    if (!*out) {
+        oq_model_free(model);
+        return ONNXQ_NO_MEMORY;
+    }
+    **out = (onnxq_model){session, model};
+    return ONNXQ_OK;
+}
+
+int onnxq_model_is_quantized(const onnxq_model *model) { return oq_forms_is_quantized(model->model->graph); }
 
 void onnxq_model_free(onnxq_model *model) {
     if (!model) return;

@@ -30,6 +30,9 @@ onnxq_status onnxq_sensitivity(onnxq_model *model, const onnxq_statistics *stati
     oq_stats *own = NULL;
     oq_status status;
     *out = NULL;
+    if (onnxq_model_is_quantized(model))
+        return oq_fail(err, ONNXQ_USAGE,
+                       "the model is quantized already: dequantize it first ('onnxq convert --dequantize')");
     OQ_TRY(oq_options_translate(options, &q, err));
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
     if (!statistics) OQ_TRY_DONE(oq_prepared_statistics(session, &prepared, data->set, &q, &own, NULL, err));

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static oq_status copy_text(oq_mem *mem, const char *text, char **out, oq_error *err) {
     const size_t size = strlen(text) + 1;
@@ -47,4 +48,10 @@ void onnxq_text_free(onnxq_session *session, char *text) {
 
 const char *onnxq_nearest_word(const char *word, const char *const *candidates, size_t count) {
     return oq_nearest_word(word, candidates, count);
+}
+
+double oq_seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }

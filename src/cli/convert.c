@@ -11,7 +11,7 @@ typedef struct convert_values {
     size_t bits, weight_bits, activation_bits, group_size, verify_samples;
     int per_channel, per_tensor, format, mode, method, weight_type, activation_type, symmetric,
         weight_asymmetric;
-    int strict, external_data, no_correct, best_effort;
+    int strict, external_data, no_correct, best_effort, dequantize;
     double percentile;
     const char *statistics, *max_drop, *labels, *report;
 } convert_values;
@@ -45,6 +45,9 @@ static const option options[] = {
      "weights "
      "become integers and are dequantized in front of the layer, which needs no data",
      AT(mode), 0, 0},
+    {"dequantize", 0, OPTION_FLAG, NULL,
+     "of a model that is quantized: the float model back, with the weights that its integers stand for",
+     AT(dequantize), 0, 0},
     {"method", 0, OPTION_CHOICE, "auto|minmax|percentile|entropy|mse",
      "how ranges are taken from statistics (default: auto, which cuts clear outliers only)", AT(method), 0,
      0},
@@ -187,13 +190,15 @@ static onnxq_convert_options options_of(const convert_values *v) {
     o.verify_samples = v->verify_samples;
     o.page = v->report != NULL;
     o.no_correction = v->no_correct;
+    o.dequantize = v->dequantize;
     return o;
 }
 
 static onnxq_status open_data(const convert_values *v, onnxq_model *model, onnxq_data **data,
                               onnxq_error *err) {
     if (v->data.count) return onnxq_data_open(model, v->data.items, v->data.count, data, err);
-    if (v->statistics || v->mode == ONNXQ_MODE_WEIGHT_ONLY) return ONNXQ_OK;
+    if (v->statistics || v->mode != ONNXQ_MODE_STATIC || v->dequantize || onnxq_model_is_quantized(model))
+        return ONNXQ_OK;
     return onnxq_data_default(model, v->strict, data, err);
 }
 
@@ -268,11 +273,13 @@ const command convert_command = {
     .name = "convert",
     .usage = "IN.onnx OUT.onnx [--data SRC]... [OPTION]...",
     .summary = "quantize a model and measure what it costs",
-    .details = "Reads a float model, runs calibration samples through it, writes a quantized model of "
-               "standard ONNX operators, "
-               "and compares both on the samples. Without --data, test_data_set_* folders beside the model "
-               "are used, or else "
-               "made-up samples, which is announced.",
+    .details =
+        "Reads a float model, runs calibration samples through it, writes a quantized model of "
+        "standard ONNX operators, "
+        "and compares both on the samples. Without --data, test_data_set_* folders beside the model "
+        "are used, or else "
+        "made-up samples, which is announced. A model that is quantized already keeps its parameters and "
+        "gets the form that --format names, without data.",
     .options = options,
     .positional_least = 2,
     .positional_most = 2,

@@ -5,9 +5,13 @@
 
 static const uint64_t most_bytes = 16 << 20; // of one result
 
-// Folding these would turn stored integers back into floats: a quantized weight stays one.
-static bool keeps_its_place(const oq_node *node) {
-    return oq_node_is(node, "DequantizeLinear") || oq_node_is(node, "QuantizeLinear");
+// Folding DequantizeLinear would turn stored integers back into floats: a quantized weight stays one, unless
+// the operator is asked for. `only`, ended by NULL: the operators to fold, of any size; NULL: all others,
+// within the limit.
+static bool is_wanted(const oq_node *node, const char *const *only) {
+    if (!only) return !oq_node_is(node, "DequantizeLinear") && !oq_node_is(node, "QuantizeLinear");
+    while (*only && !oq_node_is(node, *only)) only++;
+    return *only != NULL;
 }
 
 static bool fits(const oq_type *type) {
@@ -40,10 +44,10 @@ static bool is_random(oq_graph *graph, const oq_node *node) {
     return false;
 }
 
-static bool can_fold(oq_graph *graph, const bool *folded, const oq_node *node) {
+static bool can_fold(oq_graph *graph, const bool *folded, const oq_node *node, const char *const *only) {
     const oq_op *op;
     const oq_op_version *version = oq_op_of_node(graph->model, node, &op);
-    if (!version || !version->run || is_random(graph, node) || keeps_its_place(node)) return false;
+    if (!version || !version->run || is_random(graph, node) || !is_wanted(node, only)) return false;
     for (size_t i = 0; i < node->input_count; i++)
         if (!is_constant(graph, folded, node->inputs[i])) return false;
     for (size_t i = 0; i < node->capture_count; i++)
@@ -51,7 +55,8 @@ static bool can_fold(oq_graph *graph, const bool *folded, const oq_node *node) {
     for (size_t i = 0; i < node->output_count; i++) {
         if (node->outputs[i] == OQ_NONE) continue;
         const oq_gvalue *value = oq_graph_value(graph, node->outputs[i]);
-        if (value->is_output || !fits(&value->type)) return false; // a graph output keeps its node and name
+        if (value->is_output || (!only && !fits(&value->type)))
+            return false; // a graph output keeps its node and name
     }
     return node->output_count > 0;
 }
@@ -96,13 +101,14 @@ static oq_status replace(oq_graph *graph, oq_value_id id, oq_value *result, oq_e
 }
 
 // Marks foldable nodes by their outputs and lists those outputs that somebody else reads.
-static oq_status find(oq_graph *graph, bool *folded, oq_value_id *ids, size_t *count, oq_error *err) {
+static oq_status find(oq_graph *graph, const char *const *only, bool *folded, oq_value_id *ids, size_t *count,
+                      oq_error *err) {
     oq_node_id *order = NULL;
     size_t nodes;
     OQ_TRY(oq_graph_order(graph, &order, &nodes, err));
     for (size_t i = 0; i < nodes; i++) {
         const oq_node *node = oq_graph_node(graph, order[i]);
-        const bool fold = can_fold(graph, folded, node);
+        const bool fold = can_fold(graph, folded, node, only);
         for (size_t k = 0; fold && k < node->output_count; k++)
             if (node->outputs[k] != OQ_NONE) folded[node->outputs[k]] = true;
     }
@@ -112,14 +118,15 @@ static oq_status find(oq_graph *graph, bool *folded, oq_value_id *ids, size_t *c
     return ONNXQ_OK;
 }
 
-oq_status oq_pass_fold_constants(oq_graph *graph, oq_error *err) {
+static oq_status fold(oq_graph *graph, const char *const *only, oq_error *err) {
     oq_mem *mem = graph->model->mem;
     const size_t values = graph->value_count;
     bool *folded = oq_mem_calloc(mem, values, sizeof *folded, err);
     oq_value_id *ids = oq_mem_calloc(mem, values, sizeof *ids, err);
     oq_value *results = oq_mem_calloc(mem, values, sizeof *results, err);
     size_t count = 0;
-    oq_status status = folded && ids && results ? find(graph, folded, ids, &count, err) : ONNXQ_NO_MEMORY;
+    oq_status status =
+        folded && ids && results ? find(graph, only, folded, ids, &count, err) : ONNXQ_NO_MEMORY;
     if (status == ONNXQ_OK && count) status = compute(graph, ids, count, results, err);
     for (size_t k = 0; k < count && status == ONNXQ_OK; k++)
         status = replace(graph, ids[k], &results[k], err);
@@ -128,4 +135,17 @@ oq_status oq_pass_fold_constants(oq_graph *graph, oq_error *err) {
     oq_mem_free(mem, ids);
     oq_mem_free(mem, folded);
     return status == ONNXQ_OK ? oq_graph_sweep(graph, true, err) : status;
+}
+
+oq_status oq_pass_fold_constants(oq_graph *graph, oq_error *err) { return fold(graph, NULL, err); }
+
+oq_status oq_pass_fold_quantized(oq_graph *graph, oq_error *err) {
+    static const char *const only[] = {"QuantizeLinear", "Constant", NULL};
+    return fold(graph, only, err);
+}
+
+oq_status oq_pass_fold_dequantized(oq_graph *graph, oq_error *err) {
+    static const char *const only[] = {"DequantizeLinear", "QuantizeLinear", "Cast", "Transpose",
+                                       "Reshape",          "Constant",       NULL};
+    return fold(graph, only, err);
 }

@@ -10,6 +10,10 @@
 // Replaces nodes whose inputs are all constant by initializers (results over 16 MB, and random operators, are
 // left).
 oq_status oq_pass_fold_constants(oq_graph *graph, oq_error *err);
+// QuantizeLinear of constants alone: floats that are quantized at run time become stored integers.
+oq_status oq_pass_fold_quantized(oq_graph *graph, oq_error *err);
+// DequantizeLinear of constants, and what they went through before: stored integers become floats.
+oq_status oq_pass_fold_dequantized(oq_graph *graph, oq_error *err);
 // Dropout, Identity, no-op Cast/Reshape/Pad of inference; keeps graph outputs' names.
 oq_status oq_pass_remove_no_ops(oq_graph *graph, oq_error *err);
 // BatchNormalization (and Mul, Add, Sub, Div by constants per channel) into the Conv, ConvTranspose, Gemm or

@@ -119,8 +119,11 @@ static oq_status consider_compute(oq_plan *plan, const oq_node *node, const oq_r
     return add_layer(plan, node, &layer, err);
 }
 
-// Type sets are per variable: finds "X:T" of the first input and looks T up.
-static bool allows(const oq_op_version *version, oq_dtype dtype) {
+bool oq_rule_carries(const oq_model *model, const oq_node *node, oq_dtype dtype) {
+    const oq_op *op = NULL;
+    const oq_op_version *version = oq_op_of_node(model, node, &op);
+    if (!version) return false;
+    // Type sets are per variable: finds "X:T" of the first input and looks T up.
     const char *colon = version->signature ? strchr(version->signature, ':') : NULL;
     if (!colon || !version->types) return false;
     const size_t length = strcspn(colon + 1, ", -");
@@ -131,11 +134,9 @@ static bool allows(const oq_op_version *version, oq_dtype dtype) {
 }
 
 static void consider_passthrough(oq_plan *plan, const oq_node *node, const oq_rule *rule) {
-    const oq_op *op = NULL;
-    const oq_op_version *version = oq_op_of_node(plan->graph->model, node, &op);
     // Only integers of at most 8 bits are moved (flow.c).
     const oq_dtype carrier = plan->options.activation_signed ? ONNXQ_INT8 : ONNXQ_UINT8;
-    if (node->region == OQ_NONE && version && allows(version, carrier) &&
+    if (node->region == OQ_NONE && oq_rule_carries(plan->graph->model, node, carrier) &&
         !oq_options_exclude(&plan->options, node) && (!rule->moves || rule->moves(plan->graph, node)))
         plan->rules[node->id] = rule;
 }

@@ -86,6 +86,9 @@ extern const oq_rule *const oq_rule_table[]; // generated; ended by NULL
 // The rule of a node (operators of ai.onnx), or NULL.
 const oq_rule *oq_rule_find(const oq_node *node);
 
+// True when the node's operator, at the model's opset, takes elements of `dtype` as its first input.
+bool oq_rule_carries(const oq_model *model, const oq_node *node, oq_dtype dtype);
+
 // --- helpers that rules share ---
 // A layer with two operands, nothing else.
 oq_layer oq_layer_make(oq_layer_shape shape, const oq_node *node);

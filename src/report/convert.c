@@ -36,7 +36,7 @@ void oq_convert_facts_release(oq_convert_facts *facts) {
     facts->before = NULL;
 }
 
-static void print_operators(const json_t *before, const json_t *after, oq_text *into) {
+void oq_print_operators(const json_t *before, const json_t *after, oq_text *into) {
     oq_text_printf(into, "%-24s %7s %7s\n", "operators", "before", "after");
     const char *key;
     json_t *value;
@@ -88,8 +88,8 @@ static void print(const json_t *root, oq_text *into) {
     char before[24], after[24], peak[24];
     const double was = oq_json_number(root, "weight_bytes_before"),
                  is = oq_json_number(root, "weight_bytes_after");
-    print_operators(json_object_get(root, "operators_before"), json_object_get(root, "operators_after"),
-                    into);
+    oq_print_operators(json_object_get(root, "operators_before"), json_object_get(root, "operators_after"),
+                       into);
     if (json_is_object(json_object_get(root, "plan"))) oq_print_plan(json_object_get(root, "plan"), into);
     if (json_is_object(json_object_get(root, "storage")))
         oq_print_storage(json_object_get(root, "storage"), into);

@@ -20,6 +20,8 @@ json_t *oq_json_real(double value);
 
 // Counts of operators by name, main graph and bodies: {"Conv": 50, ...}, sorted.
 json_t *oq_json_operators(const oq_graph *graph);
+// Two such counts side by side.
+void oq_print_operators(const json_t *before, const json_t *after, oq_text *into);
 // Bytes of all constants of a model.
 uint64_t oq_report_constant_bytes(const oq_model *model);
 // Rows {"name", "op", "fate", "reason", "macs"} of the nodes with a compute rule or with a reason, and their

@@ -2,6 +2,7 @@
 #ifndef OQ_REPORT_REPORT_H
 #define OQ_REPORT_REPORT_H
 
+#include "forms/forms.h"
 #include "passes/passes.h"
 #include "quant/storage.h"
 #include "tune/budget.h"
@@ -49,6 +50,18 @@ oq_status oq_convert_facts_storage(const oq_model *model, const oq_storage *stor
 void oq_convert_facts_release(oq_convert_facts *facts);
 oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq_model *quantized,
                             oq_report *out, oq_error *err);
+
+// What a change of form did to a model that is quantized already; everything is borrowed.
+typedef struct oq_form_facts {
+    const oq_model *before, *after;
+    const oq_forms *forms;
+    const char *form; // "qdq", "qoperator", "float"
+    double seconds;
+    size_t peak_memory;               // bytes
+    const oq_verify_result *verified; // NULL: not compared
+} oq_form_facts;
+
+oq_status oq_report_forms(oq_mem *mem, const oq_form_facts *facts, oq_report *out, oq_error *err);
 
 oq_status oq_report_verify(oq_mem *mem, const oq_verify_result *result, oq_report *out, oq_error *err);
 

@@ -17,8 +17,7 @@ static oq_dtype dtype_of(oq_graph *graph, oq_value_id id) {
     return constant ? constant->dtype : oq_graph_value(graph, id)->type.dtype;
 }
 
-// Scale and zero point of a QuantizeLinear or DequantizeLinear: constants, float32, of rank 0 or 1.
-static bool read_parameters(oq_dequantized *d, oq_graph *graph, const oq_node *node) {
+bool oq_parameters_read(oq_dequantized *d, oq_graph *graph, const oq_node *node) {
     d->scale_id = input_of(node, 1);
     d->zero_id = input_of(node, 2);
     if (d->scale_id == OQ_NONE || oq_node_int(node, "block_size", 0) != 0) return false;
@@ -42,11 +41,10 @@ static oq_value_id uncast(oq_graph *graph, oq_value_id value) {
                                                                                        : value;
 }
 
-// The integers behind a float value; false when no DequantizeLinear gives it.
-static bool read_operand(oq_dequantized *d, oq_graph *graph, oq_value_id value) {
+bool oq_dequantized_read(oq_dequantized *d, oq_graph *graph, oq_value_id value) {
     *d = (oq_dequantized){.id = OQ_NONE};
     const oq_node *node = value == OQ_NONE ? NULL : oq_graph_producer_is(graph, value, "DequantizeLinear");
-    if (!node || input_of(node, 0) == OQ_NONE || !read_parameters(d, graph, node)) return false;
+    if (!node || input_of(node, 0) == OQ_NONE || !oq_parameters_read(d, graph, node)) return false;
     d->id = node->inputs[0];
     if (d->zero_id == OQ_NONE) d->dtype = dtype_of(graph, d->id);
     d->id = uncast(graph, d->id);
@@ -62,8 +60,7 @@ static bool read_operand(oq_dequantized *d, oq_graph *graph, oq_value_id value) 
 
 static bool per_tensor(const oq_dequantized *d) { return elements(d->scale) == 1; }
 
-// Bounds that a Relu or Clip (of any opset) with constant bounds clamps to.
-static bool read_clamp(oq_graph *graph, const oq_node *node, float *low, float *high) {
+bool oq_clamp_read(oq_graph *graph, const oq_node *node, float *low, float *high) {
     *low = 0;
     *high = INFINITY;
     if (oq_node_is(node, "Relu")) return true;
@@ -94,7 +91,7 @@ static bool read_one(oq_graph *graph, const oq_constant *constant, int64_t index
 static bool clamp_is_redundant(oq_graph *graph, const oq_node *clamp, const oq_dequantized *y) {
     float low, high;
     double scale, zero = 0;
-    if (!read_clamp(graph, clamp, &low, &high) || !read_one(graph, y->scale, 0, &scale)) return false;
+    if (!oq_clamp_read(graph, clamp, &low, &high) || !read_one(graph, y->scale, 0, &scale)) return false;
     if (y->zero_id != OQ_NONE && !read_one(graph, oq_graph_constant(graph, y->zero_id), 0, &zero))
         return false;
     const oq_dtype_traits *traits = oq_dtype_info(y->dtype);
@@ -118,7 +115,7 @@ bool oq_match_end(oq_match *m, oq_graph *graph, const oq_node *node) {
         return node->output_count == 1;
     }
     oq_dequantized *y = &m->y;
-    if (!read_parameters(y, graph, node) || !per_tensor(y)) return false;
+    if (!oq_parameters_read(y, graph, node) || !per_tensor(y)) return false;
     if (y->zero_id == OQ_NONE) {
         y->dtype = (oq_dtype)oq_node_int(node, "output_dtype", 0);
         if (y->dtype == ONNXQ_UNDEFINED) y->dtype = ONNXQ_UINT8;
@@ -140,8 +137,9 @@ bool oq_match_end(oq_match *m, oq_graph *graph, const oq_node *node) {
 // index of `axis`.
 static bool read_factors(oq_match *m, oq_graph *graph) {
     m->bias = (oq_dequantized){.id = OQ_NONE};
-    return read_operand(&m->a, graph, input_of(m->op, 0)) && read_operand(&m->b, graph, input_of(m->op, 1)) &&
-           is_byte(m->a.dtype) && is_byte(m->b.dtype) && per_tensor(&m->a);
+    return oq_dequantized_read(&m->a, graph, input_of(m->op, 0)) &&
+           oq_dequantized_read(&m->b, graph, input_of(m->op, 1)) && is_byte(m->a.dtype) &&
+           is_byte(m->b.dtype) && per_tensor(&m->a);
 }
 
 // An int32 bias is added to the sums, so its scale must be theirs: the product of both scales, to within what
@@ -176,7 +174,7 @@ static bool zeros_only(oq_graph *graph, const oq_dequantized *d) {
 }
 
 static bool read_bias(oq_match *m, oq_graph *graph, oq_value_id value) {
-    return read_operand(&m->bias, graph, value) && m->bias.dtype == ONNXQ_INT32 &&
+    return oq_dequantized_read(&m->bias, graph, value) && m->bias.dtype == ONNXQ_INT32 &&
            zeros_only(graph, &m->bias) && (m->bias.axis <= 0) && bias_scale_fits(m, graph);
 }
 

@@ -13,6 +13,15 @@ typedef struct oq_dequantized {
     int axis;                          // of the scale when it has several elements, else -1
 } oq_dequantized;
 
+// Scale and zero point of a QuantizeLinear or DequantizeLinear: constants, float32, of rank 0 or 1; false
+// when they are something else. `dtype` is set when there is a zero point.
+bool oq_parameters_read(oq_dequantized *d, oq_graph *graph, const oq_node *node);
+// The integers behind a float value; false when no DequantizeLinear with such parameters gives it.
+bool oq_dequantized_read(oq_dequantized *d, oq_graph *graph, oq_value_id value);
+// Bounds that a Relu or Clip (of any opset) clamps to; false when the node is neither, or they are no
+// constants.
+bool oq_clamp_read(oq_graph *graph, const oq_node *node, float *low, float *high);
+
 typedef struct oq_match {
     const oq_node *op; // Conv, MatMul, Gemm
     bool quantized;    // QuantizeLinear follows, perhaps behind a Relu or Clip that it makes redundant

@@ -1,0 +1,273 @@
+// Takes quantization out of a raised graph: every value that is carried as integers gets a float twin.
+#include "forms/build.h"
+#include "quant/rule.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct twins {
+    oq_graph *graph;
+    oq_forms *forms;
+    size_t count;
+    oq_value_id *twin;         // [count] float form of a quantized value, or OQ_NONE
+    oq_value_id *scale, *zero; // [count] its parameters
+} twins;
+
+// --- what saturation stood for ---
+
+// The node that makes a value, behind operators that only move elements; NULL: none does.
+static const oq_node *origin(const oq_graph *graph, oq_value_id value) {
+    for (;;) {
+        const oq_node_id id = oq_graph_value(graph, value)->producer;
+        const oq_node *node = id == OQ_NONE ? NULL : oq_graph_node(graph, id);
+        const oq_rule *rule = node ? oq_rule_find(node) : NULL;
+        if (!rule || rule->kind != OQ_RULE_PASSTHROUGH || rule->all_inputs || node->inputs[0] == OQ_NONE)
+            return node;
+        value = node->inputs[0];
+    }
+}
+
+// True when a value is never below 0, as far as its producers tell. Inputs of the model are taken to be what
+// they were quantized as.
+static bool is_non_negative(oq_graph *graph, oq_value_id value, int depth) {
+    static const char *const always[] = {"Relu", "Sigmoid", "Softmax",  "HardSigmoid", "Exp",
+                                         "Abs",  "Sqrt",    "Softplus", "ReduceL2",    "ReduceL1"};
+    static const char *const keeps[] = {
+        "Add", "Mul", "Concat", "Max", "AveragePool", "GlobalAveragePool", "Sum", "ReduceMean"};
+    const oq_node *node = origin(graph, value);
+    double low;
+    if (!node) return !oq_graph_constant(graph, value);
+    if (*node->domain || depth == 0) return false;
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+        if (oq_node_is(node, always[i])) return true;
+    if (oq_node_is(node, "Clip")) return oq_form_number(graph, oq_form_input(node, 1), &low) && low >= 0;
+    bool known = false;
+    for (size_t i = 0; i < sizeof keeps / sizeof *keeps; i++) known |= oq_node_is(node, keeps[i]);
+    for (size_t i = 0; known && i < node->input_count; i++)
+        known = node->inputs[i] != OQ_NONE && is_non_negative(graph, node->inputs[i], depth - 1);
+    return known;
+}
+
+// A value whose integers end at the zero point lost what is below 0 there: that may have been a Relu, and
+// where they also end at 6, a Clip. Both change nothing that the integers could have carried.
+static oq_status restore(twins *t, oq_value_id value, double scale, double below, double above,
+                         oq_value_id *out, oq_error *err) {
+    const double high = scale * above;
+    const bool six = fabs(high - 6) < 6e-5;
+    oq_graph *graph = t->graph;
+    *out = value;
+    if (below != 0) return ONNXQ_OK;
+    const oq_node *maker = origin(graph, value);
+    if (!six || !maker || oq_node_is(maker, "Clip")) {
+        if (is_non_negative(graph, value, 8)) return ONNXQ_OK;
+        t->forms->clips++;
+        return oq_form_make(graph, "Relu", &value, 1, value, "_relu", ONNXQ_UNDEFINED, out, NULL, err);
+    }
+    oq_value_id inputs[3] = {value};
+    OQ_TRY(oq_form_scalar(graph, value, "_least", ONNXQ_FLOAT, 0, &inputs[1], err));
+    OQ_TRY(oq_form_scalar(graph, value, "_greatest", ONNXQ_FLOAT, 6, &inputs[2], err));
+    t->forms->clips++;
+    return oq_form_make(graph, "Clip", inputs, 3, value, "_clip", ONNXQ_UNDEFINED, out, NULL, err);
+}
+
+// --- quantized values ---
+
+static oq_value_id twin_of(const twins *t, oq_value_id value) {
+    return value != OQ_NONE && (size_t)value < t->count ? t->twin[value] : OQ_NONE;
+}
+
+static oq_status set_twin(twins *t, oq_value_id value, oq_value_id twin, oq_value_id scale,
+                          oq_value_id zero) {
+    t->twin[value] = twin;
+    t->scale[value] = scale;
+    t->zero[value] = zero;
+    return ONNXQ_OK;
+}
+
+static oq_status see_quantize(twins *t, const oq_node *node, oq_error *err) {
+    const oq_value_id y = node->outputs[0], scale = node->inputs[1], zero = oq_form_input(node, 2);
+    const oq_dtype_traits *type = oq_dtype_info(oq_form_dtype(t->graph, y));
+    oq_value_id twin = node->inputs[0];
+    double s, z = 0;
+    if (oq_form_number(t->graph, scale, &s) && (zero == OQ_NONE || oq_form_number(t->graph, zero, &z)) &&
+        type->is_integer)
+        OQ_TRY(restore(t, twin, s, z - (double)type->min, (double)type->max - z, &twin, err));
+    return set_twin(t, y, twin, scale, zero);
+}
+
+static oq_status see_dynamic_quantize(twins *t, const oq_node *node) {
+    return set_twin(t, node->outputs[0], node->inputs[0], node->outputs[1], node->outputs[2]);
+}
+
+// A clip of integers to a grid narrower than their type.
+static oq_status see_clip(twins *t, const oq_node *node, oq_error *err) {
+    const oq_value_id in = node->inputs[0], scale = t->scale[in], zero = t->zero[in];
+    oq_value_id twin = t->twin[in];
+    double s, z = 0, low, high;
+    if (oq_form_number(t->graph, scale, &s) && (zero == OQ_NONE || oq_form_number(t->graph, zero, &z)) &&
+        oq_form_number(t->graph, oq_form_input(node, 1), &low) &&
+        oq_form_number(t->graph, oq_form_input(node, 2), &high))
+        OQ_TRY(restore(t, twin, s, z - low, high - z, &twin, err));
+    return set_twin(t, node->outputs[0], twin, scale, zero);
+}
+
+// The float form of an input that is no data but has the data's type: Pad's border.
+static oq_status border(twins *t, const oq_node *node, oq_value_id *in, oq_error *err) {
+    if (!oq_node_is(node, "Pad") || strcmp(oq_node_string(node, "mode", "constant"), "constant") != 0)
+        return ONNXQ_OK;
+    oq_form_operand value = {
+        .q = oq_form_input(node, 2), .scale = t->scale[node->inputs[0]], .zero = t->zero[node->inputs[0]]};
+    if (value.q == OQ_NONE)
+        OQ_TRY(oq_form_scalar(t->graph, node->inputs[0], "_border", oq_form_dtype(t->graph, node->inputs[0]),
+                              0, &value.q, err));
+    return oq_form_dequantized(t->graph, &value, &in[2], err);
+}
+
+// The same operator on the float twins of its data.
+static oq_status copy_on_floats(twins *t, const oq_node *node, size_t data, oq_error *err) {
+    const size_t inputs = node->input_count > 3 ? node->input_count : 3;
+    oq_value_id *in = oq_arena_calloc(&t->graph->model->arena, inputs, sizeof *in, err);
+    oq_value_id *out = oq_arena_calloc(&t->graph->model->arena, node->output_count + 1, sizeof *out, err);
+    oq_node *made;
+    if (!in || !out) return ONNXQ_NO_MEMORY;
+    for (size_t i = 0; i < inputs; i++) in[i] = i < data ? t->twin[node->inputs[i]] : oq_form_input(node, i);
+    OQ_TRY(border(t, node, in, err));
+    for (size_t i = 0; i < node->output_count; i++) {
+        out[i] = OQ_NONE;
+        if (node->outputs[i] == OQ_NONE) continue;
+        OQ_TRY(oq_form_value(t->graph, node->outputs[i], "_float", ONNXQ_FLOAT, &out[i], err));
+        OQ_TRY(set_twin(t, node->outputs[i], out[i], t->scale[node->inputs[0]], t->zero[node->inputs[0]]));
+    }
+    size_t count = inputs;
+    while (count && in[count - 1] == OQ_NONE) count--;
+    OQ_TRY(oq_graph_add_node(t->graph, node->name, node->op_type, "", in, count, out, node->output_count,
+                             &made, err));
+    return oq_form_copy_attrs(t->graph, node, made, NULL, err);
+}
+
+static oq_status see_mover(twins *t, const oq_node *node, const oq_rule *rule, oq_error *err) {
+    const size_t data = rule->all_inputs ? node->input_count : 1;
+    for (size_t i = 0; i < data; i++)
+        if (twin_of(t, oq_form_input(node, i)) == OQ_NONE) return ONNXQ_OK;
+    return data ? copy_on_floats(t, node, data, err) : ONNXQ_OK;
+}
+
+// --- floats again ---
+
+// Integers that were moved out of a constant (rows of a table): moves its dequantized form instead.
+static oq_status move_dequantized(twins *t, const oq_node *node, oq_value_id *twin, oq_error *err) {
+    const oq_value_id q = node->inputs[0];
+    const oq_node *mover = oq_graph_node(t->graph, oq_graph_value(t->graph, q)->producer);
+    const oq_form_operand table = {
+        .q = mover->inputs[0], .scale = node->inputs[1], .zero = oq_form_input(node, 2)};
+    oq_value_id floats;
+    OQ_TRY(oq_form_dequantized(t->graph, &table, &floats, err));
+    OQ_TRY(set_twin(t, table.q, floats, table.scale, table.zero));
+    OQ_TRY(copy_on_floats(t, mover, 1, err));
+    *twin = t->twin[q];
+    t->twin[q] = t->twin[table.q] = OQ_NONE; // other readers may have other parameters
+    return ONNXQ_OK;
+}
+
+static bool moves_constant(twins *t, oq_value_id value) {
+    const oq_node_id id = oq_graph_value(t->graph, value)->producer;
+    const oq_node *mover = id == OQ_NONE ? NULL : oq_graph_node(t->graph, id);
+    const oq_rule *rule = mover ? oq_rule_find(mover) : NULL;
+    return rule && rule->kind == OQ_RULE_PASSTHROUGH && !rule->all_inputs && mover->inputs[0] != OQ_NONE &&
+           (size_t)mover->inputs[0] < t->count && oq_graph_constant(t->graph, mover->inputs[0]);
+}
+
+// A graph output keeps its name: made by what makes the twin, which is `y` from then on, or by an Identity of
+// it.
+static oq_status replace_output(twins *t, oq_node *node, oq_value_id twin, oq_error *err) {
+    const oq_value_id y = node->outputs[0];
+    const oq_gvalue *value = oq_graph_value(t->graph, twin);
+    const oq_node_id producer = value->producer;
+    const size_t index = (size_t)value->output;
+    oq_graph_remove_node(t->graph, node);
+    if (producer == OQ_NONE || value->is_output)
+        return oq_form_node(t->graph, "", "Identity", &twin, 1, y, NULL, err);
+    OQ_TRY(oq_node_set_output(t->graph, oq_graph_node(t->graph, producer), index, y, err));
+    for (size_t v = 0; v < t->count; v++)
+        if (t->twin[v] == twin) t->twin[v] = y;
+    return oq_graph_replace_uses(t->graph, twin, y, false, err);
+}
+
+static oq_status see_dequantize(twins *t, oq_node *node, oq_error *err) {
+    const oq_value_id q = node->inputs[0], y = node->outputs[0];
+    oq_value_id twin = twin_of(t, q);
+    if (twin == OQ_NONE && oq_form_elements(t->graph, node->inputs[1]) == 1 && moves_constant(t, q))
+        OQ_TRY(move_dequantized(t, node, &twin, err));
+    if (twin == OQ_NONE) return ONNXQ_OK; // a constant, folded at the end, or an integer input of the model
+    if (!oq_graph_value(t->graph, y)->is_output) {
+        oq_graph_remove_node(t->graph, node);
+        return oq_graph_replace_uses(t->graph, y, twin, false, err);
+    }
+    return replace_output(t, node, twin, err);
+}
+
+// --- the walk ---
+
+static oq_status see(twins *t, oq_node *node, oq_error *err) {
+    const oq_rule *rule = oq_rule_find(node);
+    if (*node->domain || node->dead) return ONNXQ_OK;
+    if (oq_node_is(node, "QuantizeLinear")) return see_quantize(t, node, err);
+    if (oq_node_is(node, "DynamicQuantizeLinear")) return see_dynamic_quantize(t, node);
+    if (oq_node_is(node, "DequantizeLinear")) return see_dequantize(t, node, err);
+    if (oq_node_is(node, "Clip") && twin_of(t, node->inputs[0]) != OQ_NONE) return see_clip(t, node, err);
+    return rule && rule->kind == OQ_RULE_PASSTHROUGH ? see_mover(t, node, rule, err) : ONNXQ_OK;
+}
+
+static bool is_conversion(const oq_node *node) {
+    return oq_node_is(node, "QuantizeLinear") || oq_node_is(node, "DequantizeLinear") ||
+           oq_node_is(node, "DynamicQuantizeLinear");
+}
+
+static size_t conversions(const oq_graph *graph) {
+    size_t count = 0;
+    for (size_t i = 0; i < graph->node_count; i++)
+        count += !graph->nodes[i]->dead && is_conversion(graph->nodes[i]);
+    return count;
+}
+
+static oq_status list_left(oq_graph *graph, oq_forms *forms, oq_error *err) {
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const oq_node *node = graph->nodes[i];
+        if (node->dead || !is_conversion(node)) continue;
+        OQ_TRY(oq_forms_leave(forms, graph, node, "its integers come from elsewhere, or go elsewhere", err));
+    }
+    return ONNXQ_OK;
+}
+
+static oq_status walk(twins *t, oq_error *err) {
+    oq_node_id *order = NULL;
+    size_t count;
+    for (size_t v = 0; v < t->count; v++) t->twin[v] = OQ_NONE;
+    OQ_TRY(oq_graph_order(t->graph, &order, &count, err));
+    oq_status status = ONNXQ_OK;
+    for (size_t i = 0; status == ONNXQ_OK && i < count; i++)
+        status = see(t, oq_graph_node(t->graph, order[i]), err);
+    oq_mem_free(t->graph->model->mem, order);
+    OQ_TRY(status);
+    OQ_TRY(oq_graph_sweep(t->graph, true, err));
+    OQ_TRY(oq_infer_graph(t->graph, err));
+    return oq_pass_fold_dequantized(t->graph, err);
+}
+
+oq_status oq_forms_dequantize(oq_graph *graph, oq_forms *out, oq_error *err) {
+    const size_t before = conversions(graph), count = graph->value_count;
+    oq_arena arena;
+    oq_arena_init(&arena, graph->model->mem);
+    twins t = {.graph = graph,
+               .forms = out,
+               .count = count,
+               .twin = oq_arena_calloc(&arena, count + 1, sizeof(oq_value_id), err),
+               .scale = oq_arena_calloc(&arena, count + 1, sizeof(oq_value_id), err),
+               .zero = oq_arena_calloc(&arena, count + 1, sizeof(oq_value_id), err)};
+    oq_status status = t.twin && t.scale && t.zero ? walk(&t, err) : ONNXQ_NO_MEMORY;
+    oq_arena_release(&arena);
+    const size_t after = conversions(graph);
+    if (status == ONNXQ_OK) status = list_left(graph, out, err);
+    out->removed += before > after ? before - after : 0;
+    return status;
+}
