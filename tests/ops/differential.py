@@ -28,10 +28,12 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import differential_elementwise
 import differential_movers
 import differential_products
+import differential_various
 from differential_material import Material
 
 onnxruntime.set_default_logger_severity(4)
-KINDS = differential_products.KINDS + differential_elementwise.KINDS + differential_movers.KINDS
+KINDS = (differential_products.KINDS + differential_elementwise.KINDS + differential_movers.KINDS +
+         differential_various.KINDS)
 IR_VERSION = 10
 
 
