@@ -225,7 +225,7 @@ static oq_status check_runs(const oq_prepared *prepared, const onnxq_convert_opt
     else
         oq_fail(err, status,
                 "%s: give the ranges of the tensors in a file (--statistics; 'onnxq inspect --ranges' lists "
-                "them)",
+                "them), or quantize weights alone (--mode weight-only)",
                 why->message);
     oq_error_at_node(err, why->node, why->op_type);
     return status;

@@ -78,7 +78,7 @@ static void print(const json_t *root, oq_text *into) {
     json_object_foreach(json_object_get(root, "operators"), key, value)
         oq_text_printf(into, "  %-26s %6lld\n", key, (long long)json_integer_value(value));
     if (json_object_get(root, "cannot_run"))
-        oq_text_printf(into, "cannot be run, so convert needs ranges from a file: %s\n",
+        oq_text_printf(into, "cannot be run, so static quantization needs ranges from a file: %s\n",
                        oq_json_text(root, "cannot_run"));
     const json_t *plan = json_object_get(root, "plan");
     if (json_is_object(plan)) {
