@@ -75,7 +75,8 @@ static oq_status begin_edit(oq_plan *plan, oq_layer *layer, oq_error *err) {
     if (!before || !bias) return ONNXQ_NO_MEMORY;
     for (size_t c = 0; layer->vector && c < count; c++) bias[c] = layer->bias[c];
     if (!layer->vector)
-        layer->integer_bias = !layer->wide; // only convolutions get a bias that they did not have
+        // Only convolutions get a bias that they did not have.
+        layer->integer_bias = !layer->wide && !oq_layer_is_line(layer);
     layer->before = before;
     layer->bias = bias;
     layer->bias_count = count;

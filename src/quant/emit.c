@@ -182,8 +182,26 @@ static oq_status new_quantized(oq_emitter *e, oq_value_id value, oq_error *err) 
     return oq_emit_value(e, value, "_quantized", e->plan->tensors[value].carrier, &e->quantized[value], err);
 }
 
+// What a Cast made floats of, as the integers that it was. False when it was none, or the grid is another.
+static oq_status quantize_cast(oq_emitter *e, oq_value_id value, bool *done, oq_error *err) {
+    const oq_tensor_plan *tensor = &e->plan->tensors[value];
+    const oq_value_id source = oq_plan_cast_source(e->plan, value);
+    oq_node *node;
+    *done = source != OQ_NONE && tensor->made.scale == 1 && tensor->made.zero_point == 0;
+    if (!*done) return ONNXQ_OK;
+    if (oq_value_dtype(e->graph, source) == tensor->carrier) {
+        e->quantized[value] = source;
+        return ONNXQ_OK;
+    }
+    OQ_TRY(new_quantized(e, value, err));
+    OQ_TRY(oq_emit_node(e, "", "Cast", &source, 1, e->quantized[value], &node, err));
+    return oq_node_set_int(e->graph, node, "to", tensor->carrier, err);
+}
+
 oq_status oq_emit_quantized(oq_emitter *e, oq_value_id value, oq_value_id *out, oq_error *err) {
-    if (e->quantized[value] == OQ_NONE) {
+    bool done = e->quantized[value] != OQ_NONE;
+    if (!done) OQ_TRY(quantize_cast(e, value, &done, err));
+    if (!done) {
         OQ_TRY(new_quantized(e, value, err));
         OQ_TRY(quantize(e, value, value, e->quantized[value], err));
     }
@@ -272,8 +290,9 @@ static oq_status walk(oq_emitter *e, oq_error *err) {
         const int32_t index = plan->layer_of[id];
         if (index >= 0 && !plan->layers[index].dropped) {
             const oq_layer *layer = &plan->layers[index];
-            OQ_TRY(plan->options.format == OQ_FORMAT_QDQ || layer->wide ? oq_emit_qdq(e, layer, err)
-                                                                        : oq_emit_qoperator(e, layer, err));
+            OQ_TRY(oq_layer_is_line(layer)                                ? oq_emit_line(e, layer, err)
+                   : plan->options.format == OQ_FORMAT_QDQ || layer->wide ? oq_emit_qdq(e, layer, err)
+                                                                          : oq_emit_qoperator(e, layer, err));
         } else if (plan->moving[id]) {
             OQ_TRY(emit_passthrough(e, oq_graph_node(e->graph, id), err));
         }

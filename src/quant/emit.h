@@ -54,6 +54,10 @@ oq_status oq_emit_dequantized(oq_emitter *e, oq_value_id value, oq_value_id *out
 // --- operands ---
 // Integers, scale and zero point of a constant.
 oq_status oq_emit_weight(oq_emitter *e, const oq_weight *weight, oq_emitted_weight **out, oq_error *err);
+// The same from integers in another order (a reference that is taken over, also on failure), as objects of
+// their own.
+oq_status oq_emit_weight_integers(oq_emitter *e, const oq_weight *weight, oq_tensor integers,
+                                  oq_emitted_weight *out, oq_error *err);
 // Shape of a weight's parameters: one, one per output of a single axis, or [D1, .., 1, N] for a stack of
 // matrices.
 oq_shape oq_weight_params_shape(const oq_weight *w);
@@ -70,6 +74,8 @@ oq_status oq_emit_addend(oq_emitter *e, const oq_layer *layer, oq_value_id *out,
 void oq_emit_remove(oq_emitter *e, const oq_layer *layer);
 
 // --- the two formats ---
+// In either: a convolution along one axis with float output.
+oq_status oq_emit_line(oq_emitter *e, const oq_layer *layer, oq_error *err);
 oq_status oq_emit_qoperator(oq_emitter *e, const oq_layer *layer, oq_error *err);
 oq_status oq_emit_qdq(oq_emitter *e, const oq_layer *layer, oq_error *err);
 

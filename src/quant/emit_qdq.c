@@ -84,6 +84,17 @@ static oq_status emit_gemm(oq_emitter *e, const oq_layer *layer, oq_error *err) 
     return finish(e, layer, result, err);
 }
 
+// ONNX Runtime makes MatMul and the Add of a vector a float Gemm where all sizes are known, whatever stands
+// before it; with the vector as a row it keeps the MatMul, which it then runs in integers.
+static oq_status emit_row(oq_emitter *e, const oq_layer *layer, oq_value_id *out, oq_error *err) {
+    const oq_type *type = &oq_graph_value(e->graph, layer->operand[0].value)->type;
+    const oq_shape row = OQ_SHAPE(1, (int64_t)layer->bias_count);
+    oq_shape known;
+    if (!layer->vector || layer->operand[0].constant || !oq_type_static(type, &known) || known.rank < 3)
+        return oq_emit_addend(e, layer, out, err);
+    return oq_emit_floats(e, layer->addend, "_row", layer->bias, &row, out, err);
+}
+
 // MatMul, Mul by an alpha that no constant could take, Add of what is not an int32 bias: each into a value of
 // its own but the last, which makes the result.
 static oq_status emit_matmul(oq_emitter *e, const oq_layer *layer, oq_error *err) {
@@ -96,7 +107,7 @@ static oq_status emit_matmul(oq_emitter *e, const oq_layer *layer, oq_error *err
     OQ_TRY(operand_float(e, layer, 0, &in[0], err));
     OQ_TRY(operand_float(e, layer, 1, &in[1], err));
     if (scales) OQ_TRY(oq_emit_floats(e, layer->product, "_alpha", &alpha, &scalar, &factor, err));
-    if (adds) OQ_TRY(oq_emit_addend(e, layer, &addend, err));
+    if (adds) OQ_TRY(emit_row(e, layer, &addend, err));
     oq_emit_remove(e, layer);
     OQ_TRY(result_of(e, layer, &result, err));
     product = scaled = result;

@@ -150,6 +150,12 @@ static void start(oq_plan *plan) {
     }
 }
 
+// No runtime computes a convolution of integers with a float result at full speed, but for those that are
+// matrix products.
+static bool is_requantized(const oq_layer *layer) {
+    return layer->shape == OQ_LAYER_CONV && !layer->wide && !layer->line;
+}
+
 // Which layers 8-bit kernels cannot hold. Wide values have no group, so that this is known from the start.
 static void find_wide(oq_plan *plan) {
     for (size_t l = 0; l < plan->layer_count; l++) {
@@ -160,9 +166,7 @@ static void find_wide(oq_plan *plan) {
         for (int i = 0; i < 2; i++)
             layer->wide |=
                 layer->operand[i].constant ? layer->weight_bits > 8 : is_wide(plan, layer->operand[i].value);
-        // No runtime computes a convolution of integers with a float result at full speed: always
-        // requantized.
-        plan->integer[layer->output] |= convolution && !layer->wide;
+        plan->integer[layer->output] |= is_requantized(layer);
     }
 }
 
@@ -204,7 +208,7 @@ static oq_status pull(oq_plan *plan, const bool *source, oq_error *err) {
 static void push(oq_plan *plan, bool *only_integer) {
     for (size_t v = 0; v < plan->value_count; v++) {
         const oq_layer *layer = active_layer(plan, plan->producer_layer[v]);
-        only_integer[v] = layer && layer->shape == OQ_LAYER_CONV && !layer->wide;
+        only_integer[v] = layer && is_requantized(layer);
     }
     for (size_t i = 0; i < plan->order_count; i++) {
         const oq_node *node = oq_graph_node(plan->graph, plan->order[i]);
@@ -226,7 +230,7 @@ static void choose_forms(oq_plan *plan) {
         const oq_gvalue *value = oq_graph_value(plan->graph, layer->output);
         bool integer = !value->is_output && value->use_count > 0;
         for (size_t u = 0; u < value->use_count; u++) integer &= oq_plan_integer_use(plan, value->uses[u]);
-        layer->integer = integer || (layer->shape == OQ_LAYER_CONV && !layer->wide);
+        layer->integer = integer || is_requantized(layer);
         if (!layer->integer && layer->clip_node != OQ_NONE) {
             layer->clip_node = OQ_NONE;
             layer->output = layer->sum;

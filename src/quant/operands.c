@@ -42,25 +42,36 @@ static size_t index_of(const oq_plan *plan, const oq_weight *weight) {
 // 4- and 2-bit integers as bytes. Runtimes fold the Cast into the constant when they load the model and then
 // use 8-bit kernels; ONNX Runtime 1.31 computes in float where DequantizeLinear reads 4-bit integers, and
 // refuses 2-bit ones once it has fused them.
-static oq_status emit_bytes(oq_emitter *e, const oq_weight *weight, oq_emitted_weight *own, oq_error *err) {
+static oq_status emit_bytes(oq_emitter *e, const oq_weight *weight, const oq_shape *shape,
+                            oq_emitted_weight *own, oq_error *err) {
     const oq_dtype wide = oq_dtype_byte_wide(weight->carrier);
     oq_value_id bytes;
     oq_node *node;
-    OQ_TRY(oq_emit_shaped(e, weight->value, "_bytes", wide, &weight->shape, &bytes, err));
+    OQ_TRY(oq_emit_shaped(e, weight->value, "_bytes", wide, shape, &bytes, err));
     OQ_TRY(oq_emit_node(e, "", "Cast", &own->q, 1, bytes, &node, err));
     own->q = bytes;
     return oq_node_set_int(e->graph, node, "to", wide, err);
 }
 
+oq_status oq_emit_weight_integers(oq_emitter *e, const oq_weight *weight, oq_tensor integers,
+                                  oq_emitted_weight *out, oq_error *err) {
+    const oq_shape shape = integers.shape;
+    const char *name = oq_arena_printf(&e->graph->model->arena, err, "%s_quantized",
+                                       oq_graph_value(e->graph, weight->value)->name);
+    *out = (oq_emitted_weight){OQ_NONE, OQ_NONE, OQ_NONE, OQ_NONE};
+    if (!name) {
+        oq_tensor_release(&integers);
+        return ONNXQ_NO_MEMORY;
+    }
+    OQ_TRY(oq_graph_add_initializer(e->graph, name, integers, &out->q, err));
+    if (oq_dtype_is_sub_byte(weight->carrier)) OQ_TRY(emit_bytes(e, weight, &shape, out, err));
+    return emit_weight_params(e, weight, out, err);
+}
+
 oq_status oq_emit_weight(oq_emitter *e, const oq_weight *weight, oq_emitted_weight **out, oq_error *err) {
     oq_emitted_weight *own = *out = &e->weights[index_of(e->plan, weight)];
     if (own->q != OQ_NONE) return ONNXQ_OK;
-    const char *name = oq_arena_printf(&e->graph->model->arena, err, "%s_quantized",
-                                       oq_graph_value(e->graph, weight->value)->name);
-    if (!name) return ONNXQ_NO_MEMORY;
-    OQ_TRY(oq_graph_add_initializer(e->graph, name, oq_tensor_retain(&weight->q), &own->q, err));
-    if (oq_dtype_is_sub_byte(weight->carrier)) OQ_TRY(emit_bytes(e, weight, own, err));
-    return emit_weight_params(e, weight, own, err);
+    return oq_emit_weight_integers(e, weight, oq_tensor_retain(&weight->q), own, err);
 }
 
 oq_status oq_emit_operand(oq_emitter *e, const oq_layer *layer, int index, oq_value_id *out, oq_error *err) {

@@ -49,6 +49,11 @@ static inline int32_t oq_weight_at(const oq_weight *weight, size_t index) {
     }
 }
 
+// A convolution that is written as a matrix product over slices of its input.
+static inline bool oq_layer_is_line(const oq_layer *layer) {
+    return layer->line && !layer->integer && !layer->wide;
+}
+
 struct oq_plan {
     oq_mem *mem;
     oq_arena arena;
@@ -99,6 +104,10 @@ oq_value_id oq_plan_leader(const oq_plan *plan, oq_value_id value);
 // Grid and carrier of an activation's integers: as wide as the most demanding of the layers that read its
 // group.
 oq_grid oq_plan_grid(const oq_plan *plan, oq_value_id value);
+
+// ranges.c: the bool or 8-bit integer value behind a Cast whose results the grid of `value` holds as they
+// are, or OQ_NONE.
+oq_value_id oq_plan_cast_source(const oq_plan *plan, oq_value_id value);
 
 // ranges.c: the range outside of which no reader of a value tells values apart. Then
 // what a value's integers must cover: statistics, cut where the consumers ignore the rest. False

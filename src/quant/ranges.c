@@ -158,12 +158,39 @@ static oq_status collect(oq_plan *plan, bool *leader_known, oq_error *err) {
     return ONNXQ_OK;
 }
 
+oq_value_id oq_plan_cast_source(const oq_plan *plan, oq_value_id value) {
+    const oq_node *cast = oq_graph_producer_is(plan->graph, value, "Cast");
+    const oq_value_id source = cast ? cast->inputs[0] : OQ_NONE;
+    if (source == OQ_NONE || cast->region != OQ_NONE) return OQ_NONE;
+    const oq_dtype dtype = oq_value_dtype(plan->graph, source);
+    const oq_grid grid = oq_plan_grid(plan, value);
+    return grid.bits == 8 && (dtype == ONNXQ_BOOL || dtype == oq_grid_carrier(&grid, false)) ? source
+                                                                                             : OQ_NONE;
+}
+
+// Whether all that comes into a group, besides what moves inside it, are integers cast to float: those are on
+// the grid of scale 1 and zero point 0.
+static bool holds_integers(const oq_plan *plan, oq_value_id leader) {
+    if (oq_plan_cast_source(plan, leader) == OQ_NONE) return false;
+    if (plan->options.activation_symmetric && !plan->options.activation_signed) return false;
+    for (size_t v = 0; v < plan->value_count; v++) {
+        const oq_value_id value = (oq_value_id)v;
+        if (!plan->integer[v] || oq_plan_leader(plan, value) != leader) continue;
+        const oq_node_id producer = oq_graph_value(plan->graph, value)->producer;
+        if (producer != OQ_NONE && plan->moving[producer]) continue;
+        if (oq_plan_cast_source(plan, value) == OQ_NONE) return false;
+    }
+    return true;
+}
+
 static oq_status set_group(oq_plan *plan, oq_value_id leader, oq_error *err) {
     oq_qparam *param = oq_arena_alloc(&plan->arena, sizeof *param, err);
     if (!param) return ONNXQ_NO_MEMORY;
     const oq_grid grid = oq_plan_grid(plan, leader);
-    OQ_TRY(oq_plan_param_of(plan, &grid, &plan->range[leader], oq_graph_value(plan->graph, leader)->name,
-                            param, err));
+    *param = (oq_qparam){.scale = 1};
+    if (!holds_integers(plan, leader))
+        OQ_TRY(oq_plan_param_of(plan, &grid, &plan->range[leader], oq_graph_value(plan->graph, leader)->name,
+                                param, err));
     plan->tensors[leader] = (oq_tensor_plan){.quantized = true,
                                              .grid = grid,
                                              .carrier = oq_grid_carrier(&grid, false),

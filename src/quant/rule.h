@@ -47,6 +47,8 @@ typedef struct oq_layer {
     bool wide;                        // beyond 8-bit kernels: a float operator between Q/DQ in any format
     bool integer;                     // the output is written as integers (else as float)
     bool integer_bias;                // the bias is carried as int32 with scale s_0 * s_1
+    int line;                         // CONV: the only axis of its input that it moves along, when it can be
+                                      // written as a matrix product over slices (emit_line.c); else 0
     const char *dropped;              // why the layer stays float after all, or NULL
     const struct oq_layer *before;    // as it was planned, once it was edited (edit.h), else NULL
 } oq_layer;

@@ -149,9 +149,10 @@ oq_status oq_plan_weights(oq_plan *plan, bool *changed, oq_error *err) {
                               oq_plan_rank(plan, layer->operand[1].value) == 2;
         // Runtimes join a matrix product of rank 2 and an Add to Gemm, and run that in float unless the bias
         // is int32.
+        const bool convolution = layer->shape == OQ_LAYER_CONV && (layer->integer || !layer->line);
         layer->integer_bias = layer->vector && !layer->wide &&
-                              (layer->shape == OQ_LAYER_CONV || (plan->options.format == OQ_FORMAT_QDQ &&
-                                                                 matrices && layer->operand[1].constant));
+                              (convolution || (plan->options.format == OQ_FORMAT_QDQ && matrices &&
+                                               layer->operand[1].constant));
         if (layer->operand[0].constant || layer->operand[1].constant)
             OQ_TRY(fit_weight(plan, layer, err));
         else if (!layer->wide)

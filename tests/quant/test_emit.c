@@ -217,6 +217,54 @@ START_TEST(bodies_read_floats) {
 }
 END_TEST
 
+// What a Cast made floats of bools or bytes is on the grid of scale 1: no QuantizeLinear, and no error.
+START_TEST(integers_behind_a_cast) {
+    static const char *const sources[] = {"b = Greater(x, zero)\n", "b = Cast(x) to=2\n",
+                                          "r = Greater(x, zero)\nb = Unsqueeze(r, none)\n"};
+    for (int t = 0; t < 6; t++) {
+        char text[512];
+        options.format = t & 1 ? OQ_FORMAT_QDQ : OQ_FORMAT_QOPERATOR;
+        snprintf(text, sizeof text,
+                 "in x float32[4,8]\nconst zero float32[] 0\nconst none int64[1] 0\n%sf = Cast(b) to=1\n"
+                 "const shape int64[2] 8 4\ng = Reshape(f, shape)\nconst w float32[4,2] 127 -127 1\n"
+                 "y = MatMul(g, w)\nout y",
+                 sources[t / 2]);
+        test_pair_init(&pair, 13, text);
+        pair.low = 0, pair.high = t / 2 == 1 ? 200 : 1;
+        if (t / 2 != 1) pair.low = -1;
+        test_pair_calibrate(&pair);
+        test_pair_plan(&pair, &options);
+        test_pair_emit(&pair);
+        ck_assert_float_eq(test_tensor_plan(&pair, "f")->params[0].scale, 1);
+        ck_assert_uint_eq(test_count(pair.model, "QuantizeLinear"), 0);
+        ck_assert_double_eq(test_pair_sqnr(&pair), 999);
+        test_pair_release(&pair);
+    }
+}
+END_TEST
+
+// Where numbers of another kind join, or the integers do not fit, a range decides.
+START_TEST(no_integers_behind_a_cast) {
+    static const char *const inputs[] = {"b = Greater(x, zero)\nf = Cast(b) to=1\ng = Concat(f, x) axis=0\n",
+                                         "b = Cast(x) to=6\ng = Cast(b) to=1\n"};
+    for (size_t t = 0; t < 2; t++) {
+        char text[512];
+        snprintf(
+            text, sizeof text,
+            "in x float32[4,4]\nconst zero float32[] 0\n%srandom w float32[4,2] 1 1\ny = MatMul(g, w)\nout y",
+            inputs[t]);
+        test_pair_init(&pair, 13, text);
+        pair.high = 3;
+        test_pair_calibrate(&pair);
+        test_pair_plan(&pair, &options);
+        test_pair_emit(&pair);
+        ck_assert_float_lt(test_tensor_plan(&pair, "g")->params[0].scale, 0.5f);
+        ck_assert_uint_ge(test_count(pair.model, "QuantizeLinear"), 1);
+        test_pair_release(&pair);
+    }
+}
+END_TEST
+
 START_TEST(operators_are_counted) {
     oq_error err = {0};
     oq_operator_count *list;
@@ -248,6 +296,8 @@ int main(void) {
     tcase_add_test(tcase, bias_that_would_overflow);
     tcase_add_loop_test(tcase, memory_may_end_anywhere, 0, 2);
     tcase_add_loop_test(tcase, bodies_read_floats, 0, 2);
+    tcase_add_test(tcase, integers_behind_a_cast);
+    tcase_add_test(tcase, no_integers_behind_a_cast);
     tcase_add_test(tcase, operators_are_counted);
     suite_add_tcase(suite, tcase);
     return test_main(suite);

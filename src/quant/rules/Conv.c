@@ -1,6 +1,51 @@
 // Conv: constant weights [M, C/group, k...], one scale per output channel; the bias becomes int32.
 #include "quant/rule.h"
 
+#include <string.h>
+
+// What a matrix product over slices costs besides the product itself, moving integers and turning the result
+// around, is small beside so many products an element.
+#define LEAST_DEPTH   128
+#define LEAST_OUTPUTS 16
+
+static bool is_ones(const oq_node *node, const char *name, int spatial, int but) {
+    size_t count;
+    const int64_t *list = oq_node_ints(node, name, &count);
+    for (size_t i = 0; i < count && i < (size_t)spatial; i++)
+        if ((int)i != but && list[i] != 1) return false;
+    return true;
+}
+
+static bool is_padded(const oq_node *node, int spatial, int but) {
+    size_t count;
+    const int64_t *pads = oq_node_ints(node, "pads", &count);
+    for (size_t i = 0; i < count; i++)
+        if ((int)i % spatial != but && pads[i]) return true;
+    return false;
+}
+
+// The one spatial axis along which kernel and input reach further than 1; 0: there are more, or it is no
+// plain convolution. Squeeze takes its axes as an input from opset 13 on.
+static int find_line(oq_graph *graph, const oq_node *node, const oq_shape *weight) {
+    const oq_type *type = &oq_graph_value(graph, node->inputs[0])->type;
+    const int spatial = weight->rank - 2;
+    const char *mode = oq_node_string(node, "auto_pad", "NOTSET");
+    int line = spatial == 1 ? 0 : -1;
+    if (type->kind != OQ_TYPE_TENSOR || type->rank != weight->rank || oq_node_int(node, "group", 1) != 1 ||
+        (strcmp(mode, "NOTSET") != 0 && strcmp(mode, "VALID") != 0) || oq_model_opset(graph->model, "") < 13)
+        return 0;
+    for (int i = 0; i < spatial && spatial > 1; i++) {
+        if (weight->dim[2 + i] == 1 && type->dim[2 + i].size == 1) continue;
+        if (line >= 0) return 0;
+        line = i;
+    }
+    const bool deep = oq_shape_range_count(weight, 1, weight->rank) >= LEAST_DEPTH;
+    if (line < 0 || !deep || weight->dim[0] < LEAST_OUTPUTS || is_padded(node, spatial, line) ||
+        !is_ones(node, "strides", spatial, line))
+        return 0;
+    return 2 + line;
+}
+
 static oq_status describe(oq_graph *graph, const oq_node *node, oq_arena *arena, oq_layer *out,
                           const char **reason, oq_error *err) {
     *out = oq_layer_make(OQ_LAYER_CONV, node);
@@ -19,6 +64,7 @@ static oq_status describe(oq_graph *graph, const oq_node *node, oq_arena *arena,
     }
     if (*reason) return ONNXQ_OK;
     out->operand[1].channels = true;
+    out->line = find_line(graph, node, &weight->shape);
     if (node->input_count < 3 || node->inputs[2] == OQ_NONE) return ONNXQ_OK;
     out->addend = node->inputs[2];
     OQ_TRY(oq_layer_take_bias(graph, arena, out, weight->shape.dim[0], err));
