@@ -204,9 +204,18 @@ typedef struct onnxq_report onnxq_report;
 
 const char *onnxq_report_text(const onnxq_report *report); // lives as long as the report
 const char *onnxq_report_json(const onnxq_report *report);
-// Writes the report as one HTML page that needs no other file, whole or not at all. USAGE when the report was
-// not asked for as a page (onnxq_convert_options.page).
-onnxq_status onnxq_report_save_page(const onnxq_report *report, const char *path, onnxq_error *err);
+// A picture, for light and dark pages, of reports that have one (onnxq_sweep); else NULL.
+const char *onnxq_report_svg(const onnxq_report *report);
+typedef enum onnxq_report_form {
+    ONNXQ_REPORT_TEXT,
+    ONNXQ_REPORT_JSON,
+    ONNXQ_REPORT_PAGE, // HTML that needs no other file, when it was asked for (onnxq_convert_options.page)
+    ONNXQ_REPORT_PICTURE
+} onnxq_report_form;
+// Writes the report in one of its forms, whole or not at all. Errors: IO; USAGE for a form that it does not
+// have.
+onnxq_status onnxq_report_save(const onnxq_report *report, onnxq_report_form form, const char *path,
+                               onnxq_error *err);
 void onnxq_report_free(onnxq_report *report);
 
 // What is in a model: operators, sizes, multiply-accumulates, dynamic dimensions, what would be quantized.
@@ -299,6 +308,29 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
 onnxq_status onnxq_sensitivity(onnxq_model *model, const onnxq_statistics *statistics, const onnxq_data *data,
                                const onnxq_convert_options *options, size_t limit, onnxq_report **out,
                                onnxq_error *err);
+
+typedef struct onnxq_widths {
+    int weight_bits, activation_bits; // 2..16; in weight-only mode the second does not count
+} onnxq_widths;
+
+typedef struct onnxq_sweep_options {
+    const onnxq_widths *widths; // [width_count] rows of the table, in this order
+    size_t width_count;
+    const onnxq_data *judges; // samples to compare on; NULL: of `data` those that no correction is fitted on
+                              // (every fourth; all of them below 4, and in weight-only mode)
+    const char *labels;       // .npy of integers, one a sample of the judges (or of `data`), or NULL
+    size_t limit;             // compare on at most so many samples; 0 = all
+    const char *title;        // of table and picture; NULL: the file's name
+} onnxq_sweep_options;
+
+// Quantizes at each of these widths from one calibration pass, everything else as in `options` (whose own
+// widths, budget and `verify_samples` do not count), and compares each result with the float model: file
+// size, SQNR, agreement, accuracy. A width that cannot be had stands in the report with the reason.
+// `statistics` may be NULL: then they are collected over `data`. The report has a picture. Errors: as
+// onnxq_convert; when no width can be had, the error of the first.
+onnxq_status onnxq_sweep(onnxq_model *model, const onnxq_statistics *statistics, const onnxq_data *data,
+                         const onnxq_convert_options *options, const onnxq_sweep_options *how,
+                         onnxq_report **out, onnxq_error *err);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // 8. Verify and run

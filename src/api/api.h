@@ -58,6 +58,9 @@ double oq_seconds_now(void); // of a clock that only goes forward
 
 // Public options as the planner's, checked.
 oq_status oq_options_translate(const onnxq_convert_options *options, oq_quant_options *out, oq_error *err);
+// Adds the widths of single layers; `list` is a block of the prepared model's mem that the caller frees.
+oq_status oq_overrides_make(const onnxq_convert_options *options, const oq_prepared *prepared,
+                            oq_quant_options *q, oq_node_override **list, oq_error *err);
 // BAD_DATA when statistics given by the user are of another model, or name what is no tensor of this one.
 oq_status oq_statistics_check(const oq_stats *stats, const oq_model *model, const oq_prepared *prepared,
                               oq_error *err);

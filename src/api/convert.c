@@ -60,9 +60,8 @@ oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options 
     return ONNXQ_OK;
 }
 
-// The widths of single layers; `list` is the prepared model's.
-static oq_status override_layers(const onnxq_convert_options *o, const oq_prepared *prepared,
-                                 oq_quant_options *q, oq_node_override **list, oq_error *err) {
+oq_status oq_overrides_make(const onnxq_convert_options *o, const oq_prepared *prepared, oq_quant_options *q,
+                            oq_node_override **list, oq_error *err) {
     oq_mem *mem = prepared->model->mem;
     oq_layer_choice *choices = oq_mem_calloc(mem, o->layer_count + 1, sizeof *choices, err);
     if (!choices) return ONNXQ_NO_MEMORY;
@@ -148,19 +147,11 @@ done:
 // Weight-only mode: no activation is looked at.
 static oq_status convert_weights(const onnxq_model *model, oq_prepared *prepared,
                                  const oq_quant_options *quant, oq_convert_facts *facts, oq_error *err) {
-    oq_graph *graph = prepared->model->graph;
     oq_storage *storage = NULL;
-    int64_t opset;
     oq_status status;
-    OQ_TRY(oq_storage_opset(graph, quant, &opset, err));
-    OQ_TRY(oq_pass_upgrade_opset(prepared->model, opset, err));
-    OQ_TRY(oq_infer_graph(graph, err));
-    OQ_TRY_DONE(oq_storage_make(graph, quant, &storage, err));
+    OQ_TRY_DONE(oq_weights_store(prepared->model, quant, &storage, err));
     OQ_TRY_DONE(oq_convert_facts_storage(model->model, storage, facts, err));
-    OQ_TRY_DONE(oq_storage_emit(storage, err));
-    OQ_TRY_DONE(oq_graph_sweep(graph, true, err));
-    OQ_TRY_DONE(oq_infer_graph(graph, err));
-    OQ_TRY_DONE(oq_check_graph(graph, false, err));
+    OQ_TRY_DONE(oq_weights_emit(storage, err));
 done:
     oq_storage_free(storage);
     return status;
@@ -263,7 +254,7 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     OQ_TRY(check_budget(options, data, err));
     oq_status status;
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
-    OQ_TRY_DONE(override_layers(options, &prepared, &q, &overrides, err));
+    OQ_TRY_DONE(oq_overrides_make(options, &prepared, &q, &overrides, err));
     OQ_TRY_DONE(
         check_runs(&prepared, options, !statistics && options->mode == ONNXQ_MODE_STATIC, &facts, err));
     if (*facts.cannot_run.message) data = NULL; // nothing is corrected or compared

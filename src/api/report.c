@@ -24,16 +24,37 @@ oq_status oq_report_wrap(onnxq_session *session, oq_report report, onnxq_report 
 const char *onnxq_report_text(const onnxq_report *report) { return report->report.text; }
 const char *onnxq_report_json(const onnxq_report *report) { return report->report.json; }
 
-onnxq_status onnxq_report_save_page(const onnxq_report *report, const char *path, onnxq_error *err) {
-    const char *html = report->report.html;
-    oq_writer *writer;
-    if (!html)
-        return oq_fail(err, ONNXQ_USAGE, "the report was not made as a page: ask for one in the options");
-    OQ_TRY(oq_writer_open(&report->session->mem, path, &writer, err));
-    const oq_status status = oq_writer_write(writer, html, strlen(html), err);
+const char *onnxq_report_svg(const onnxq_report *report) { return report->report.svg; }
+
+static oq_status save(onnxq_session *session, const char *text, const char *path, oq_error *err) {
+    oq_writer *writer = NULL;
+    OQ_TRY(oq_writer_open(&session->mem, path, &writer, err));
+    const size_t length = strlen(text);
+    oq_status status = oq_writer_write(writer, text, length, err);
+    if (status == ONNXQ_OK && (!length || text[length - 1] != '\n'))
+        status = oq_writer_write(writer, "\n", 1, err);
     if (status == ONNXQ_OK) return oq_writer_commit(writer, err);
     oq_writer_abort(writer);
     return status;
+}
+
+static const char *form_of(const oq_report *report, onnxq_report_form form) {
+    switch (form) {
+    case ONNXQ_REPORT_TEXT: return report->text;
+    case ONNXQ_REPORT_JSON: return report->json;
+    case ONNXQ_REPORT_PAGE: return report->html;
+    case ONNXQ_REPORT_PICTURE: return report->svg;
+    }
+    return NULL;
+}
+
+onnxq_status onnxq_report_save(const onnxq_report *report, onnxq_report_form form, const char *path,
+                               onnxq_error *err) {
+    const char *text = form_of(&report->report, form);
+    if (text) return save(report->session, text, path, err);
+    if (form == ONNXQ_REPORT_PAGE)
+        return oq_fail(err, ONNXQ_USAGE, "the report was not made as a page: ask for one in the options");
+    return oq_fail(err, ONNXQ_USAGE, "the report has no picture: only a sweep's has one");
 }
 
 void onnxq_report_free(onnxq_report *report) {

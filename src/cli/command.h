@@ -44,7 +44,8 @@ typedef struct common_values {
 
 typedef struct command {
     const char *name, *usage, *summary, *details;
-    const option *options; // ended by name NULL; the common ones follow
+    const option *options; // ended by name NULL; the shared and then the common ones follow
+    const option *shared;  // of several commands; may be NULL
     size_t positional_least, positional_most;
     size_t values_size;
     void (*defaults)(void *values); // after zeroing; may be NULL

@@ -1,32 +1,18 @@
 // onnxq convert: float model and samples in, verified quantized model out.
-#include "cli/command.h"
+#include "cli/convert.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct convert_values {
-    common_values common;
-    text_list data, include, exclude, ops, layers;
-    size_t bits, weight_bits, activation_bits, group_size, verify_samples;
-    int per_channel, per_tensor, format, mode, method, weight_type, activation_type, symmetric,
-        weight_asymmetric;
-    int strict, external_data, no_correct, best_effort, dequantize;
-    double percentile;
-    const char *statistics, *max_drop, *labels, *report;
-} convert_values;
-
 #define AT(member) offsetof(convert_values, member)
 
-static const option options[] = {
+const option convert_shared_options[] = {
     {"data", 0, OPTION_TEXTS, "SRC",
      "calibration samples: FILE.npz, FILE.npy, NAME=FILE.npy or a folder; may be repeated", AT(data), 0, 0},
     {"statistics", 0, OPTION_TEXT, "FILE",
      "ranges from 'onnxq calibrate' instead of running the samples again, or a text of lines TENSOR LOW HIGH",
      AT(statistics), 0, 0},
-    {"bits", 0, OPTION_COUNT, "N", "width of weights and activations, 2 to 16 (default: 8)", AT(bits), 2, 16},
-    {"weight-bits", 0, OPTION_COUNT, "N", "width of weights only", AT(weight_bits), 2, 16},
-    {"activation-bits", 0, OPTION_COUNT, "N", "width of activations only", AT(activation_bits), 2, 16},
     {"layer", 0, OPTION_TEXTS, "GLOB=W",
      "widths of the layers whose name (or operator: op:GLOB) matches: w4a8, w4, a16 or float; may be "
      "repeated, the last that matches counts",
@@ -45,9 +31,6 @@ static const option options[] = {
      "weights "
      "become integers and are dequantized in front of the layer, which needs no data",
      AT(mode), 0, 0},
-    {"dequantize", 0, OPTION_FLAG, NULL,
-     "of a model that is quantized: the float model back, with the weights that its integers stand for",
-     AT(dequantize), 0, 0},
     {"method", 0, OPTION_CHOICE, "auto|minmax|percentile|entropy|mse",
      "how ranges are taken from statistics (default: auto, which cuts clear outliers only)", AT(method), 0,
      0},
@@ -68,6 +51,14 @@ static const option options[] = {
      "leave biases as they are (by default they make up for the mean error of each channel, where that "
      "helps)",
      AT(no_correct), 0, 0},
+    CACHE_OPTIONS(convert_values, common),
+    {"strict", 0, OPTION_FLAG, NULL, "fail rather than calibrate on made-up samples", AT(strict), 0, 0},
+    {0}};
+
+static const option options[] = {
+    {"bits", 0, OPTION_COUNT, "N", "width of weights and activations, 2 to 16 (default: 8)", AT(bits), 2, 16},
+    {"weight-bits", 0, OPTION_COUNT, "N", "width of weights only", AT(weight_bits), 2, 16},
+    {"activation-bits", 0, OPTION_COUNT, "N", "width of activations only", AT(activation_bits), 2, 16},
     {"max-drop", 0, OPTION_TEXT, "METRIC=VALUE",
      "leave the layers that cost most float until the outputs keep sqnr=DB, cos=C, agree=SHARE or (with "
      "--labels) lose no more than accuracy=POINTS, on samples held out; exit status 5 and no file when that "
@@ -80,20 +71,28 @@ static const option options[] = {
      AT(best_effort), 0, 0},
     {"verify-samples", 0, OPTION_COUNT, "N",
      "compare at the end on at most N samples (default: 32; 0: not at all)", AT(verify_samples), 0, 1e9},
+    {"dequantize", 0, OPTION_FLAG, NULL,
+     "of a model that is quantized: the float model back, with the weights that its integers stand for",
+     AT(dequantize), 0, 0},
     {"external-data", 0, OPTION_FLAG, NULL, "weights into a data file beside the model", AT(external_data), 0,
      0},
     {"report", 0, OPTION_TEXT, "FILE.html",
      "also write the report as one HTML page: layers with fate and reason, where the error arises, ranges",
      AT(report), 0, 0},
-    CACHE_OPTIONS(convert_values, common),
-    {"strict", 0, OPTION_FLAG, NULL, "fail rather than calibrate on made-up samples", AT(strict), 0, 0},
     {0}};
 
-static void defaults(void *values) {
+void convert_defaults(void *values) {
     convert_values *v = values;
     v->bits = 8;
     v->percentile = 99.99;
     v->verify_samples = onnxq_convert_defaults().verify_samples;
+}
+
+onnxq_status convert_check(const convert_values *v, onnxq_error *err) {
+    if (!v->per_channel || !v->per_tensor) return ONNXQ_OK;
+    snprintf(err->message, sizeof err->message,
+             "--per-channel and --per-tensor exclude each other: give one of them");
+    return ONNXQ_USAGE;
 }
 
 // "sqnr=30" and the like; the values that make sense are those between the two limits.
@@ -157,7 +156,7 @@ static onnxq_status parse_layer(char *text, onnxq_layer_choice *out, onnxq_error
     return ONNXQ_USAGE;
 }
 
-static onnxq_status parse_layers(const text_list *texts, onnxq_layer_choice **out, onnxq_error *err) {
+onnxq_status convert_layers(const text_list *texts, onnxq_layer_choice **out, onnxq_error *err) {
     *out = calloc(texts->count + 1, sizeof **out);
     onnxq_status status = *out ? ONNXQ_OK : ONNXQ_NO_MEMORY;
     if (!*out) snprintf(err->message, sizeof err->message, "out of memory while reading the command line");
@@ -166,7 +165,7 @@ static onnxq_status parse_layers(const text_list *texts, onnxq_layer_choice **ou
     return status;
 }
 
-static onnxq_convert_options options_of(const convert_values *v) {
+onnxq_convert_options convert_options_of(const convert_values *v) {
     onnxq_convert_options o = onnxq_convert_defaults();
     o.labels = v->labels;
     o.mode = (onnxq_mode)v->mode;
@@ -194,8 +193,8 @@ static onnxq_convert_options options_of(const convert_values *v) {
     return o;
 }
 
-static onnxq_status open_data(const convert_values *v, onnxq_model *model, onnxq_data **data,
-                              onnxq_error *err) {
+onnxq_status convert_open_data(const convert_values *v, onnxq_model *model, onnxq_data **data,
+                               onnxq_error *err) {
     if (v->data.count) return onnxq_data_open(model, v->data.items, v->data.count, data, err);
     if (v->statistics || v->mode != ONNXQ_MODE_STATIC || v->dequantize || onnxq_model_is_quantized(model))
         return ONNXQ_OK;
@@ -217,14 +216,14 @@ static onnxq_status convert(const convert_values *v, onnxq_session *session, con
     onnxq_statistics *statistics = NULL;
     onnxq_report *report = NULL;
     onnxq_layer_choice *layers = NULL;
-    onnxq_convert_options convert_options = options_of(v);
+    onnxq_convert_options convert_options = convert_options_of(v);
     const onnxq_save_options save_options = {.external_data = v->external_data};
     onnxq_status status = parse_drop(v->max_drop, &convert_options, err);
-    if (status == ONNXQ_OK) status = parse_layers(&v->layers, &layers, err);
+    if (status == ONNXQ_OK) status = convert_layers(&v->layers, &layers, err);
     convert_options.layers = layers;
     convert_options.layer_count = v->layers.count;
     if (status == ONNXQ_OK) status = onnxq_model_load(session, in, &model, err);
-    if (status == ONNXQ_OK) status = open_data(v, model, &data, err);
+    if (status == ONNXQ_OK) status = convert_open_data(v, model, &data, err);
     if (status == ONNXQ_OK && v->statistics)
         status = onnxq_statistics_load(session, v->statistics, &statistics, err);
     if (status == ONNXQ_OK)
@@ -234,7 +233,7 @@ static onnxq_status convert(const convert_values *v, onnxq_session *session, con
         if (saved != ONNXQ_OK) status = saved;
     }
     if ((status == ONNXQ_OK || status == ONNXQ_ACCURACY) && v->report) {
-        const onnxq_status saved = onnxq_report_save_page(report, v->report, err);
+        const onnxq_status saved = onnxq_report_save(report, ONNXQ_REPORT_PAGE, v->report, err);
         if (saved != ONNXQ_OK) status = saved;
     }
     if (status == ONNXQ_OK || status == ONNXQ_ACCURACY) show(v, report);
@@ -250,11 +249,6 @@ static onnxq_status convert(const convert_values *v, onnxq_session *session, con
 static onnxq_status run(void *values, char **positional, size_t count, onnxq_error *err) {
     (void)count;
     const convert_values *v = values;
-    if (v->per_channel && v->per_tensor) {
-        snprintf(err->message, sizeof err->message,
-                 "--per-channel and --per-tensor exclude each other: give one of them");
-        return ONNXQ_USAGE;
-    }
     const char *ending = v->report ? strrchr(v->report, '.') : ".html";
     if (!ending || strcmp(ending, ".html") != 0) {
         snprintf(err->message, sizeof err->message,
@@ -263,7 +257,8 @@ static onnxq_status run(void *values, char **positional, size_t count, onnxq_err
         return ONNXQ_USAGE;
     }
     onnxq_session *session = NULL;
-    onnxq_status status = terminal_session(&v->common, &session, err);
+    onnxq_status status = convert_check(v, err);
+    if (status == ONNXQ_OK) status = terminal_session(&v->common, &session, err);
     if (status == ONNXQ_OK) status = convert(v, session, positional[0], positional[1], err);
     onnxq_session_free(session);
     return status;
@@ -281,9 +276,10 @@ const command convert_command = {
         "made-up samples, which is announced. A model that is quantized already keeps its parameters and "
         "gets the form that --format names, without data.",
     .options = options,
+    .shared = convert_shared_options,
     .positional_least = 2,
     .positional_most = 2,
     .values_size = sizeof(convert_values),
-    .defaults = defaults,
+    .defaults = convert_defaults,
     .run = run,
 };

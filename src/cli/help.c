@@ -41,6 +41,7 @@ static const char *spelled(const option *o, char *buffer, size_t size) {
 }
 
 static void for_each_option(const command *c, FILE *to, void (*print)(FILE *, const option *)) {
+    for (const option *o = c->shared; o && o->name; o++) print(to, o);
     for (const option *o = c->options; o && o->name; o++) print(to, o);
     for (const option *o = common_options; o->name; o++) print(to, o);
 }

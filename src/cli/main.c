@@ -5,20 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const command convert_command, calibrate_command, merge_command, sensitivity_command, verify_command,
-    run_command, inspect_command, tensor_command, ops_command, help_subcommand;
+extern const command convert_command, calibrate_command, merge_command, sensitivity_command, sweep_command,
+    verify_command, run_command, inspect_command, tensor_command, ops_command, help_subcommand;
 
-const command *const commands[] = {&convert_command,
-                                   &calibrate_command,
-                                   &merge_command,
-                                   &sensitivity_command,
-                                   &verify_command,
-                                   &run_command,
-                                   &inspect_command,
-                                   &tensor_command,
-                                   &ops_command,
-                                   &help_subcommand,
-                                   NULL};
+const command *const commands[] = {&convert_command,     &calibrate_command, &merge_command,
+                                   &sensitivity_command, &sweep_command,     &verify_command,
+                                   &run_command,         &inspect_command,   &tensor_command,
+                                   &ops_command,         &help_subcommand,   NULL};
 
 static int fail(const onnxq_error *err) {
     terminal_error(err);

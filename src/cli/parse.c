@@ -22,10 +22,10 @@ const command *command_find(const char *name) {
     return NULL;
 }
 
-// The option in the command's own table and then the common one that `match` accepts.
+// The option of this name or letter: in the command's own table, the shared and the common one.
 static const option *find(const command *c, const char *name, size_t length, char letter) {
-    const option *tables[] = {c->options, common_options};
-    for (size_t t = 0; t < 2; t++)
+    const option *tables[] = {c->options, c->shared, common_options};
+    for (size_t t = 0; t < 3; t++)
         for (const option *o = tables[t]; o && o->name; o++)
             if (letter ? o->letter == letter : strlen(o->name) == length && !strncmp(o->name, name, length))
                 return o;
@@ -35,8 +35,8 @@ static const option *find(const command *c, const char *name, size_t length, cha
 static onnxq_status unknown(const command *c, const char *given, size_t length, onnxq_error *err) {
     const char *names[128];
     size_t count = 0;
-    const option *tables[] = {c->options, common_options};
-    for (size_t t = 0; t < 2; t++)
+    const option *tables[] = {c->options, c->shared, common_options};
+    for (size_t t = 0; t < 3; t++)
         for (const option *o = tables[t]; o && o->name && count < 128; o++) names[count++] = o->name;
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)length, given);
@@ -163,8 +163,10 @@ onnxq_status command_parse(const command *c, int argc, char **argv, void *values
 }
 
 void command_release(const command *c, void *values) {
-    for (const option *o = c->options; o && o->name; o++)
-        if (o->kind == OPTION_TEXTS || o->kind == OPTION_WORDS)
-            free(((text_list *)((char *)values + o->offset))->items);
+    const option *tables[] = {c->options, c->shared};
+    for (size_t t = 0; t < 2; t++)
+        for (const option *o = tables[t]; o && o->name; o++)
+            if (o->kind == OPTION_TEXTS || o->kind == OPTION_WORDS)
+                free(((text_list *)((char *)values + o->offset))->items);
     free(values);
 }

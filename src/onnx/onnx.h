@@ -23,6 +23,8 @@ oq_status oq_onnx_save(const oq_model *model, const char *path, const oq_onnx_sa
                        oq_error *err);
 // The same into memory (no external data; over 2 GiB is an error).
 oq_status oq_onnx_format(const oq_model *model, oq_text *into, oq_error *err);
+// The bytes of the file, and of its external data, that oq_onnx_save would write; nothing is written.
+oq_status oq_onnx_size(const oq_model *model, uint64_t *bytes, oq_error *err);
 
 // Values in files: TensorProto, SequenceProto, OptionalProto as in test_data_set_*/input_0.pb. `kind` says
 // which message the bytes hold (the format does not say it itself).

@@ -64,6 +64,16 @@ oq_status oq_onnx_format(const oq_model *model, oq_text *into, oq_error *err) {
     return status;
 }
 
+oq_status oq_onnx_size(const oq_model *model, uint64_t *bytes, oq_error *err) {
+    oq_exporter exporter;
+    init(&exporter, model, err);
+    exporter.rehome = has_external(model);
+    const oq_status status = oq_export_model(&exporter);
+    *bytes = exporter.rope.size + exporter.data.size;
+    release(&exporter);
+    return status;
+}
+
 // --- files ---
 
 static oq_status write_rope(const oq_rope *rope, oq_mem *mem, const char *path, oq_error *err) {

@@ -32,6 +32,7 @@ void oq_report_release(oq_mem *mem, oq_report *report) {
     oq_mem_free(mem, report->json);
     oq_mem_free(mem, report->text);
     oq_mem_free(mem, report->html);
+    oq_mem_free(mem, report->svg);
     *report = (oq_report){0};
 }
 

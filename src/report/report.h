@@ -6,11 +6,13 @@
 #include "passes/passes.h"
 #include "quant/storage.h"
 #include "tune/budget.h"
+#include "tune/sweep.h"
 #include "verify/verify.h"
 
 // The texts are blocks of the mem given to the function that made them; the caller frees them.
 typedef struct oq_report {
     char *json, *text, *html; // html: NULL unless asked for
+    char *svg;                // NULL but for reports with a picture
 } oq_report;
 
 void oq_report_release(oq_mem *mem, oq_report *report);
@@ -80,6 +82,19 @@ oq_status oq_report_tensor(oq_mem *mem, const oq_tensor_facts *facts, size_t lim
 // Layers of `graph` by what they cost, the costliest first.
 oq_status oq_report_sensitivity(oq_mem *mem, const oq_graph *graph, const oq_sensitivity *found,
                                 oq_report *out, oq_error *err);
+
+// What a sweep was made of.
+typedef struct oq_sweep_facts {
+    const char *model; // path
+    const char *title; // in place of the file's name, or NULL
+    const char *format;
+    size_t samples; // of the statistics
+    bool synthetic;
+} oq_sweep_facts;
+
+// A row for each width, and a picture.
+oq_status oq_report_sweep(oq_mem *mem, const oq_sweep_facts *facts, const oq_sweep *sweep, oq_report *out,
+                          oq_error *err);
 
 // The operator table: Markdown as text.
 oq_status oq_report_operators(oq_mem *mem, oq_report *out, oq_error *err);

@@ -4,6 +4,7 @@
 #define OQ_TUNE_QUANTIZE_H
 
 #include "passes/passes.h"
+#include "quant/storage.h"
 #include "tune/tune.h"
 
 // A prepared model on its way through quantization. Everything belongs to it but `model`.
@@ -32,5 +33,11 @@ oq_status oq_quantization_plan(const oq_quantization *q, const oq_dataset *data,
 // Writes the plan into q's own graph (the end of q's use for planning), or into the graph of an unchanged
 // clone of q->model: swept, inferred and checked.
 oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph *graph, oq_error *err);
+
+// Weight-only mode: `model` is prepared and is raised to the opset that the options need; the caller frees
+// the storage. Then it is written: swept, inferred and checked.
+oq_status oq_weights_store(oq_model *model, const oq_quant_options *quant, oq_storage **storage,
+                           oq_error *err);
+oq_status oq_weights_emit(const oq_storage *storage, oq_error *err);
 
 #endif

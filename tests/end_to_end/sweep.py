@@ -1,0 +1,83 @@
+"""The picture of a sweep: well-formed XML with a mark for every figure, whatever the title; and ONNX Runtime gives what the
+rows say of the models that convert writes."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as tree
+
+import numpy as np
+import onnxruntime
+
+ONNXQ, SOURCE = os.environ["ONNXQ"], os.environ["ONNXQ_SOURCE"]
+MODEL = f"{SOURCE}/models/mlp/model.onnx"
+CALIB, EVAL = f"{SOURCE}/models/mlp/calib.npz", f"{SOURCE}/models/mlp/eval.npz"
+NAME = "{http://www.w3.org/2000/svg}"
+TITLE = "a <b> & \"c\" \x01 'd' \u00fc \ufffe ]]>"
+
+
+def sweep(folder, *options):
+    svg, report = f"{folder}/s.svg", f"{folder}/s.json"
+    subprocess.run([ONNXQ, "sweep", MODEL, "--data", CALIB, "--eval", EVAL, "--limit", "200", "--svg", svg, "--output", report,
+                    "-q", *options], check=True)
+    return tree.parse(svg).getroot(), json.load(open(report))
+
+
+def texts(root):
+    return ["".join(text.itertext()) for text in root.iter(NAME + "text")]
+
+
+def check_one_series(folder):
+    root, report = sweep(folder, "--bits", "8..4", "--title", TITLE, "--labels", f"{SOURCE}/models/mlp/labels.npy")
+    rows = report["widths"]
+    assert [row["weight_bits"] for row in rows] == [8, 7, 6, 5, 4], rows
+    # SQNR, agreement and accuracy as points, sizes as bars, one more rectangle for the page.
+    assert len(list(root.iter(NAME + "circle"))) == 3 * len(rows)
+    assert len(list(root.iter(NAME + "rect"))) == len(rows) + 1
+    shown = texts(root)
+    assert "a <b> & \"c\"   'd' \u00fc ? ]]>" in shown, shown
+    for row in rows:
+        assert f"{row['sqnr_db']:.1f}" in shown and str(row["weight_bits"]) in shown, row
+    height = float(root.get("height"))
+    for circle in root.iter(NAME + "circle"):
+        assert 0 < float(circle.get("cy")) < height and 0 < float(circle.get("cx")) < float(root.get("width"))
+
+
+def check_combinations(folder):
+    root, report = sweep(folder, "--weight-bits", "8,4", "--activation-bits", "8..6", "--format", "qdq")
+    assert len(report["widths"]) == 6
+    # Three panels with six points each, and three in the legend.
+    assert len(list(root.iter(NAME + "circle"))) == 3 * 6 + 3
+    assert {"activations 8 bits", "activations 7 bits", "activations 6 bits"} <= set(texts(root))
+
+
+def run(path, samples):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return np.concatenate([session.run(None, {name: samples[i:i + 1]})[0] for i in range(len(samples))])
+
+
+def check_against_runtime(folder):
+    for width in ("8,8", "4,8", "16,16"):
+        weights, activations = width.split(",")
+        options = ["--weight-bits", weights, "--activation-bits", activations, "--format", "qdq"]
+        row = sweep(folder, *options)[1]["widths"][0]
+        out = f"{folder}/q.onnx"
+        subprocess.run([ONNXQ, "convert", MODEL, out, "--data", CALIB, "-q", *options], check=True)
+        assert os.path.getsize(out) == row["bytes"]
+        samples = next(iter(np.load(EVAL).values()))[:200]
+        y, z = run(MODEL, samples).astype(np.float64), run(out, samples).astype(np.float64)
+        sqnr = 10 * np.log10((y ** 2).sum() / ((y - z) ** 2).sum())
+        assert abs(sqnr - row["sqnr_db"]) < 0.3, (width, sqnr, row)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        check_one_series(folder)
+        check_combinations(folder)
+        check_against_runtime(folder)
+    return 0
+
+
+sys.exit(main())
