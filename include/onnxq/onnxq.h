@@ -240,6 +240,14 @@ typedef enum onnxq_method {
     ONNXQ_METHOD_MSE
 } onnxq_method;
 
+// How weights become integers.
+typedef enum onnxq_rounding {
+    // Those whose products differ least from the float model's, by second moments of the inputs: coordinate
+    // descent. Needs real samples; layers where others do not confirm it are rounded to nearest.
+    ONNXQ_ROUNDING_GRAM,
+    ONNXQ_ROUNDING_NEAREST
+} onnxq_rounding;
+
 // What a budget is asked in: the least of an output, on samples held out of calibration's corrections.
 typedef enum onnxq_metric {
     ONNXQ_METRIC_NONE,
@@ -281,6 +289,7 @@ typedef struct onnxq_convert_options {
     size_t verify_samples; // the closing comparison runs on at most so many; 0 = none
     int page;              // the report also as a page, with the error of every layer
     int no_correction;     // leave biases as they are, also where changing them makes up for errors
+    onnxq_rounding rounding;
     // Layers that cost most stay float until the metric reaches `budget` (accuracy: loses no more).
     onnxq_metric metric;
     double budget;

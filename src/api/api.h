@@ -58,6 +58,8 @@ double oq_seconds_now(void); // of a clock that only goes forward
 
 // Public options as the planner's, checked.
 oq_status oq_options_translate(const onnxq_convert_options *options, oq_quant_options *out, oq_error *err);
+// What is done to plans on these samples: made-up ones say nothing about errors on real ones.
+oq_tuning oq_tuning_of(const onnxq_convert_options *options, const oq_dataset *data);
 // Adds the widths of single layers; `list` is a block of the prepared model's mem that the caller frees.
 oq_status oq_overrides_make(const onnxq_convert_options *options, const oq_prepared *prepared,
                             oq_quant_options *q, oq_node_override **list, oq_error *err);

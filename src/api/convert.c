@@ -77,18 +77,19 @@ oq_status oq_overrides_make(const onnxq_convert_options *o, const oq_prepared *p
     return status;
 }
 
-// Corrected on `data` when `corrects`, and with layers left float where the budget in `facts` wants it.
+// Tuned on `data`, and with layers left float where the budget in `facts` wants it.
 static oq_status make_plan(const onnxq_session *session, oq_quantization *q, const oq_dataset *data,
-                           bool corrects, const onnxq_convert_options *options, oq_plan **plan,
-                           oq_convert_facts *facts, oq_error *err) {
-    const oq_correct_options correct = {.progress = &session->progress, .pool = session->pool};
+                           const onnxq_convert_options *options, oq_plan **plan, oq_convert_facts *facts,
+                           oq_error *err) {
+    const oq_correct_options correct = {
+        .tuning = facts->tuning, .progress = &session->progress, .pool = session->pool};
     oq_budget_options budget = {.metric = facts->metric,
                                 .value = facts->asked,
-                                .corrects = corrects,
+                                .tuning = facts->tuning,
                                 .progress = &session->progress,
                                 .pool = session->pool};
     if (facts->metric == OQ_METRIC_NONE)
-        return oq_quantization_plan(q, corrects ? data : NULL, &correct, plan, &facts->correction, err);
+        return oq_quantization_plan(q, data, &correct, plan, &facts->correction, err);
     int64_t *labels = NULL;
     oq_status status = ONNXQ_OK;
     if (options->labels)
@@ -100,6 +101,13 @@ static oq_status make_plan(const onnxq_session *session, oq_quantization *q, con
     return status;
 }
 
+oq_tuning oq_tuning_of(const onnxq_convert_options *options, const oq_dataset *data) {
+    static const oq_rounding roundings[] = {
+        [ONNXQ_ROUNDING_GRAM] = OQ_ROUNDING_GRAM, [ONNXQ_ROUNDING_NEAREST] = OQ_ROUNDING_NEAREST};
+    if (!data || oq_dataset_is_synthetic(data)) return (oq_tuning){0};
+    return (oq_tuning){.biases = !options->no_correction, .rounding = roundings[options->rounding]};
+}
+
 // Quantizes the prepared model in place; its facts before emission go into `facts`.
 static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const oq_stats *stats,
                           const oq_dataset *data, const onnxq_convert_options *options,
@@ -108,11 +116,10 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
     oq_plan *plan = NULL;
     oq_graph *graph = prepared->model->graph;
     oq_status status;
-    // Made-up samples say nothing about mean errors on real ones.
-    facts->correction_tried = data && !options->no_correction && !oq_dataset_is_synthetic(data);
+    facts->tuning = oq_tuning_of(options, data);
     OQ_TRY_DONE(oq_quantization_begin(&q, prepared->model, stats, quant, err));
     facts->input_grids = q.input_grids;
-    OQ_TRY_DONE(make_plan(model->session, &q, data, facts->correction_tried, options, &plan, facts, err));
+    OQ_TRY_DONE(make_plan(model->session, &q, data, options, &plan, facts, err));
     OQ_TRY_DONE(oq_ranges_check(stats, graph, plan, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
     OQ_TRY_DONE(oq_quantization_emit(&q, plan, graph, err));

@@ -35,7 +35,7 @@ static oq_status report(onnxq_model *model, const oq_sweep_source *source, const
     return oq_report_wrap(model->session, made, out, err);
 }
 
-static oq_status sweep(onnxq_model *model, const oq_sweep_source *source, bool corrects,
+static oq_status sweep(onnxq_model *model, const oq_sweep_source *source, oq_tuning tuning,
                        const onnxq_sweep_options *options, onnxq_report **out, oq_error *err) {
     onnxq_session *session = model->session;
     oq_sweep_width *widths = NULL;
@@ -44,7 +44,7 @@ static oq_status sweep(onnxq_model *model, const oq_sweep_source *source, bool c
     oq_sweep_options how = {.width_count = options->width_count,
                             .judges = options->judges ? options->judges->set : NULL,
                             .limit = options->limit,
-                            .corrects = corrects,
+                            .tuning = tuning,
                             .progress = &session->progress,
                             .pool = session->pool};
     oq_status status = ONNXQ_OK;
@@ -91,9 +91,8 @@ onnxq_status onnxq_sweep(onnxq_model *model, const onnxq_statistics *statistics,
         OQ_TRY_DONE(oq_prepared_statistics(session, &prepared, data->set, &q, &own, NULL, err));
     const oq_stats *stats = statistics ? statistics->stats : own;
     if (stats) OQ_TRY_DONE(oq_statistics_check(stats, model->model, &prepared, err));
-    const bool corrects = !options->no_correction && !oq_dataset_is_synthetic(data->set);
     const oq_sweep_source source = {model->model, prepared.model, stats, data->set, &q};
-    OQ_TRY_DONE(sweep(model, &source, corrects, how, out, err));
+    OQ_TRY_DONE(sweep(model, &source, oq_tuning_of(options, data->set), how, out, err));
 done:
     oq_stats_free(own);
     oq_mem_free(&session->mem, overrides);

@@ -51,6 +51,10 @@ const option convert_shared_options[] = {
      "leave biases as they are (by default they make up for the mean error of each channel, where that "
      "helps)",
      AT(no_correct), 0, 0},
+    {"rounding", 0, OPTION_CHOICE, "gram|nearest",
+     "how weights become integers (default: gram, which looks at the samples for those whose products differ "
+     "least from the float model's)",
+     AT(rounding), 0, 0},
     CACHE_OPTIONS(convert_values, common),
     {"strict", 0, OPTION_FLAG, NULL, "fail rather than calibrate on made-up samples", AT(strict), 0, 0},
     {0}};
@@ -190,6 +194,7 @@ onnxq_convert_options convert_options_of(const convert_values *v) {
     o.page = v->report != NULL;
     o.no_correction = v->no_correct;
     o.dequantize = v->dequantize;
+    o.rounding = (onnxq_rounding)v->rounding;
     return o;
 }
 

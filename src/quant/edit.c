@@ -66,18 +66,36 @@ size_t oq_plan_bias_count(const oq_plan *plan, const oq_layer *layer) {
     return weighted && layer->vector && layer->addend != OQ_NONE && layer->beta != 0 ? layer->bias_count : 0;
 }
 
-// The layer as it is now becomes its past; the bias gets memory of its own.
-static oq_status begin_edit(oq_plan *plan, oq_layer *layer, oq_error *err) {
-    const size_t count = oq_plan_bias_count(plan, layer);
+oq_status oq_plan_begin_edit(oq_plan *plan, oq_layer *layer, oq_error *err) {
     if (layer->before) return ONNXQ_OK;
-    const oq_layer *before = oq_arena_memdup(&plan->arena, layer, sizeof *layer, err);
+    layer->before = oq_arena_memdup(&plan->arena, layer, sizeof *layer, err);
+    return layer->before ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+}
+
+bool oq_layer_bias_edited(const oq_layer *layer) {
+    return layer->before && layer->vector && layer->bias != layer->before->bias;
+}
+
+void oq_plan_bias_shift(const oq_plan *plan, const oq_layer *layer, float *shift) {
+    const size_t count = oq_plan_bias_count(plan, layer);
+    const bool edited = oq_layer_bias_edited(layer);
+    for (size_t c = 0; c < count; c++) {
+        const float was = edited && layer->before->vector ? layer->before->bias[c] : 0;
+        shift[c] = edited ? layer->bias[c] - was : 0;
+    }
+}
+
+// The bias gets memory of its own.
+static oq_status begin_bias(oq_plan *plan, oq_layer *layer, oq_error *err) {
+    const size_t count = oq_plan_bias_count(plan, layer);
+    OQ_TRY(oq_plan_begin_edit(plan, layer, err));
+    if (oq_layer_bias_edited(layer)) return ONNXQ_OK;
     float *bias = oq_arena_calloc(&plan->arena, count + 1, sizeof *bias, err);
-    if (!before || !bias) return ONNXQ_NO_MEMORY;
+    if (!bias) return ONNXQ_NO_MEMORY;
     for (size_t c = 0; layer->vector && c < count; c++) bias[c] = layer->bias[c];
     if (!layer->vector)
         // Only convolutions get a bias that they did not have.
         layer->integer_bias = !layer->wide && !oq_layer_is_line(layer);
-    layer->before = before;
     layer->bias = bias;
     layer->bias_count = count;
     layer->vector = true;
@@ -90,7 +108,7 @@ oq_status oq_plan_shift_bias(oq_plan *plan, size_t index, float *shift, oq_error
     bool any = false;
     for (size_t c = 0; c < count; c++) any |= shift[c] != 0;
     if (!any) return ONNXQ_OK;
-    OQ_TRY(begin_edit(plan, layer, err));
+    OQ_TRY(begin_bias(plan, layer, err));
     for (size_t c = 0; c < layer->bias_count; c++) {
         const float was = layer->bias[c], is = was + shift[c];
         const bool fits = isfinite(is) && (!layer->integer_bias || oq_plan_bias_fits(plan, layer, c, is));

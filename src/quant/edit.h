@@ -1,5 +1,5 @@
-// What may still change between oq_plan_make and oq_plan_emit: biases of products, by whoever has looked at
-// data. Every change is undone by oq_plan_revert.
+// What may still change between oq_plan_make and oq_plan_emit: biases and weights of products, by whoever has
+// looked at data. Every change is undone by oq_plan_revert.
 #ifndef OQ_QUANT_EDIT_H
 #define OQ_QUANT_EDIT_H
 
@@ -22,6 +22,26 @@ bool oq_plan_integer_use(const oq_plan *plan, oq_use use);
 oq_status oq_plan_dequantized(const oq_plan *plan, const oq_layer *layer, int operand, oq_tensor *out,
                               oq_error *err);
 
+// A constant operand as a matrix: row o holds the factors of output channel o, [outputs, depth], in the order
+// in which the node's input meets them (of a convolution: channel of the group, then kernel position).
+typedef struct oq_weight_rows {
+    int operand; // of the layer
+    size_t outputs, depth;
+    oq_grid grid;
+    float *w;          // [outputs, depth] what it is in the float model, alpha folded in
+    int32_t *q;        // [outputs, depth] its integers
+    oq_qparam *params; // [outputs]
+    oq_mem *mem;
+} oq_weight_rows;
+
+// False, with a reason, when the layer has no such matrix: no constant operand, or a stack of matrices.
+bool oq_plan_has_rows(const oq_layer *layer, const char **reason);
+oq_status oq_plan_take_rows(const oq_plan *plan, const oq_layer *layer, oq_weight_rows *out, oq_error *err);
+void oq_weight_rows_release(oq_weight_rows *rows);
+
+// What was added to the bias of each of the [oq_plan_bias_count] channels so far.
+void oq_plan_bias_shift(const oq_plan *plan, const oq_layer *layer, float *shift);
+
 // --- change ---
 // How many output channels have a bias that costs nothing to change (a convolution gets one when it has
 // none); 0: none.
@@ -29,6 +49,9 @@ size_t oq_plan_bias_count(const oq_plan *plan, const oq_layer *layer);
 // Adds shift[c] to the bias of channel c of [oq_plan_bias_count]; shift[c] becomes 0 where the sum would not
 // fit beside the int32 accumulator, and what float32 made of it elsewhere.
 oq_status oq_plan_shift_bias(oq_plan *plan, size_t layer, float *shift, oq_error *err);
+// Gives the layer alone the integers rows->q, which lie in the grid. A row whose sums would not fit into the
+// int32 accumulator keeps what it had, and rows->q says so.
+oq_status oq_plan_set_rows(oq_plan *plan, size_t layer, oq_weight_rows *rows, oq_error *err);
 // All layers as oq_plan_make left them.
 void oq_plan_revert(oq_plan *plan);
 

@@ -147,7 +147,7 @@ oq_status oq_emit_bias(oq_emitter *e, const oq_layer *layer, oq_value_id *bias, 
 oq_status oq_emit_addend(oq_emitter *e, const oq_layer *layer, oq_value_id *out, oq_error *err) {
     const bool named = layer->addend != OQ_NONE; // a correction may have given a convolution a bias
     *out = layer->addend;
-    if (layer->before && layer->vector) {
+    if (oq_layer_bias_edited(layer)) {
         const oq_shape shape = OQ_SHAPE((int64_t)layer->bias_count);
         return oq_emit_floats(e, named ? layer->addend : layer->product,
                               named ? "_corrected" : "_bias_corrected", layer->bias, &shape, out, err);

@@ -142,6 +142,15 @@ oq_status oq_weight_make(oq_plan *plan, const oq_layer *layer, const oq_operand 
 // A copy of `weight` whose scales are `scale` [oq_weight_params]; zero points stay.
 oq_status oq_weight_rescale(oq_plan *plan, const oq_weight *weight, const float *scale, oq_weight **out,
                             oq_error *err);
+// A copy of `weight` for one layer alone: the same parameters, integers undefined; oq_weight_measure must
+// follow once they are there.
+oq_status oq_weight_copy(oq_plan *plan, const oq_weight *weight, oq_weight **out, oq_error *err);
+void oq_weight_measure(oq_weight *weight); // fills reach
+
+// edit.c: keeps the layer as it is now as its past, unless it has one.
+oq_status oq_plan_begin_edit(oq_plan *plan, oq_layer *layer, oq_error *err);
+// True when the bias is no longer that of the float model.
+bool oq_layer_bias_edited(const oq_layer *layer);
 // Known rank of a value, or -1.
 int oq_plan_rank(const oq_plan *plan, oq_value_id value);
 // weights.c: whether a layer with a constant operand keeps its sums, with biases of this size, below 2^31.

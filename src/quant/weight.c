@@ -62,8 +62,9 @@ static oq_layout layout_of(const oq_weight *w) {
 
 // --- numbers ---
 
-static void find_reach(oq_weight *w) {
+void oq_weight_measure(oq_weight *w) {
     size_t index = 0;
+    memset(w->reach, 0, w->outputs * sizeof *w->reach);
     for (int64_t b = 0; b < w->blocks; b++)
         for (int64_t r = 0; r < w->rows; r++)
             for (int64_t c = 0; c < w->columns; c++) {
@@ -90,7 +91,7 @@ static oq_status load(oq_plan *plan, const oq_weight *w, oq_tensor *out, oq_erro
 static void quantize(oq_weight *w, const oq_tensor *data) {
     const oq_layout layout = layout_of(w);
     oq_layout_quantize(&layout, &w->grid, w->params, data->data, w->carrier, w->q.data);
-    find_reach(w);
+    oq_weight_measure(w);
 }
 
 // --- objects ---
@@ -175,14 +176,19 @@ oq_status oq_weight_make(oq_plan *plan, const oq_layer *layer, const oq_operand 
     return status;
 }
 
+oq_status oq_weight_copy(oq_plan *plan, const oq_weight *weight, oq_weight **out, oq_error *err) {
+    OQ_TRY(new_weight(plan, weight, out, err));
+    (*out)->own = true;
+    memcpy((*out)->params, weight->params, oq_weight_params(weight) * sizeof *weight->params);
+    return ONNXQ_OK;
+}
+
 oq_status oq_weight_rescale(oq_plan *plan, const oq_weight *weight, const float *scale, oq_weight **out,
                             oq_error *err) {
     oq_weight *w;
     oq_tensor data = {0};
-    OQ_TRY(new_weight(plan, weight, &w, err));
-    w->own = true;
-    for (size_t c = 0; c < oq_weight_params(w); c++)
-        w->params[c] = (oq_qparam){.scale = scale[c], .zero_point = weight->params[c].zero_point};
+    OQ_TRY(oq_weight_copy(plan, weight, &w, err));
+    for (size_t c = 0; c < oq_weight_params(w); c++) w->params[c].scale = scale[c];
     OQ_TRY(load(plan, w, &data, err));
     quantize(w, &data);
     oq_tensor_release(&data);

@@ -47,9 +47,14 @@ void oq_print_operators(const json_t *before, const json_t *after, oq_text *into
         oq_text_printf(into, "  %-22s %7d %7lld\n", key, 0, (long long)json_integer_value(value));
 }
 
-static json_t *correction_json(const oq_correction *c) {
+static json_t *tuning_json(const oq_convert_facts *facts) {
+    static const char *const roundings[] = {[OQ_ROUNDING_NEAREST] = "nearest", [OQ_ROUNDING_GRAM] = "gram"};
+    const oq_correction *c = &facts->correction;
     json_t *out = json_object();
-    json_object_set_new(out, "layers", json_integer((json_int_t)c->layers));
+    json_object_set_new(out, "rounding", json_string(roundings[facts->tuning.rounding]));
+    json_object_set_new(out, "layers_rounded", json_integer((json_int_t)c->rounding.kept));
+    json_object_set_new(out, "layers_tried", json_integer((json_int_t)c->rounding.tried));
+    json_object_set_new(out, "layers_corrected", json_integer((json_int_t)c->layers));
     json_object_set_new(out, "samples", json_integer((json_int_t)c->samples));
     json_object_set_new(out, "judged_on", json_integer((json_int_t)c->judged));
     json_object_set_new(out, "sqnr_db_before", oq_json_real(c->before));
@@ -58,12 +63,15 @@ static json_t *correction_json(const oq_correction *c) {
     return out;
 }
 
-static void print_correction(const json_t *c, oq_text *into) {
+static void print_tuning(const json_t *c, oq_text *into) {
     if (!json_is_object(c)) return;
-    oq_text_printf(into, "bias correction: %s, %zu layers, SQNR %.2f -> %.2f dB on %zu samples held out\n",
-                   json_is_true(json_object_get(c, "kept")) ? "kept" : "not kept", oq_json_count(c, "layers"),
-                   oq_json_number(c, "sqnr_db_before"), oq_json_number(c, "sqnr_db_after"),
-                   oq_json_count(c, "judged_on"));
+    oq_text_printf(into, "tuned (%s): ", json_is_true(json_object_get(c, "kept")) ? "kept" : "not kept");
+    if (oq_json_count(c, "layers_tried"))
+        oq_text_printf(into, "weights of %zu of %zu layers, ", oq_json_count(c, "layers_rounded"),
+                       oq_json_count(c, "layers_tried"));
+    oq_text_printf(into, "biases of %zu, SQNR %.2f -> %.2f dB on %zu samples held out\n",
+                   oq_json_count(c, "layers_corrected"), oq_json_number(c, "sqnr_db_before"),
+                   oq_json_number(c, "sqnr_db_after"), oq_json_count(c, "judged_on"));
 }
 
 // Where the ranges come from.
@@ -97,7 +105,7 @@ static void print(const json_t *root, oq_text *into) {
                    oq_format_bytes(after, sizeof after, (uint64_t)is), was > 0 ? is / was : 1.);
     if (json_object_get(root, "samples")) print_origin(root, into);
     print_input_grids(root, into);
-    print_correction(json_object_get(root, "bias_correction"), into);
+    print_tuning(json_object_get(root, "tuning"), into);
     oq_print_budget(json_object_get(root, "budget"), into);
     if (json_is_object(json_object_get(root, "verify")))
         oq_print_outputs(json_object_get(root, "verify"), into);
@@ -142,8 +150,7 @@ oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq
     json_object_set_new(root, "weight_bytes_after",
                         json_integer((json_int_t)oq_report_constant_bytes(quantized)));
     json_object_set_new(root, "exact_input_grids", json_integer((json_int_t)facts->input_grids));
-    if (facts->correction_tried)
-        json_object_set_new(root, "bias_correction", correction_json(&facts->correction));
+    if (oq_tuning_any(&facts->tuning)) json_object_set_new(root, "tuning", tuning_json(facts));
     if (facts->verified) json_object_set_new(root, "verify", oq_json_verify(facts->verified));
     json_object_set_new(root, "seconds", oq_json_real(facts->seconds));
     json_object_set_new(root, "peak_memory_bytes", json_integer((json_int_t)facts->peak_memory));

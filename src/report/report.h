@@ -33,10 +33,10 @@ typedef struct oq_convert_facts {
     bool given;             // ranges that somebody wrote down, in place of statistics
     oq_error cannot_run;    // set: why the model cannot be run, so that nothing was corrected or compared
     double seconds;
-    size_t peak_memory; // bytes
-    size_t input_grids; // inputs that were made exact integers
-    bool correction_tried;
-    oq_correction correction; // when it was tried
+    size_t peak_memory;       // bytes
+    size_t input_grids;       // inputs that were made exact integers
+    oq_tuning tuning;         // that was tried
+    oq_correction correction; // when there was any
     oq_metric metric;         // of the budget, or NONE
     double asked;
     oq_budget budget;

@@ -125,12 +125,11 @@ static void keep_best(hunt *h, trial *t) {
 // Plans, emits and judges with the layers float that `left` marks.
 static oq_status try(hunt *h, bool *holds, oq_error *err) {
     const oq_budget_options *o = h->options;
-    const oq_correct_options correct = {.pool = o->pool};
+    const oq_correct_options correct = {.tuning = o->tuning, .pool = o->pool};
     trial t = {0};
     oq_status status;
     set_overrides(h);
-    OQ_TRY_DONE(
-        oq_quantization_plan(h->q, o->corrects ? h->data : NULL, &correct, &t.plan, &t.correction, err));
+    OQ_TRY_DONE(oq_quantization_plan(h->q, h->data, &correct, &t.plan, &t.correction, err));
     OQ_TRY_DONE(verify(h, t.plan, &t.figure, err));
     t.holds = o->metric == OQ_METRIC_ACCURACY ? t.figure <= o->value : t.figure >= o->value;
     *holds = t.holds;

@@ -17,7 +17,7 @@ typedef struct oq_budget_options {
     double value;          // that must be reached, or (accuracy) not exceeded
     const int64_t *labels; // one a sample of the data, for OQ_METRIC_ACCURACY
     size_t label_count;
-    bool corrects; // biases are corrected, as in oq_quantization_plan with data
+    oq_tuning tuning; // of every plan
     const oq_progress *progress;
     oq_pool *pool;
 } oq_budget_options;

@@ -128,32 +128,33 @@ static oq_status describe(divider *d, const oq_node_id *order, size_t count, oq_
 
 // --- samples ---
 
-static oq_status load_sample(oq_lockstep *l, const oq_dataset *data, size_t index, size_t sample,
-                             oq_value *given, oq_error *err) {
-    OQ_TRY(oq_dataset_get(data, index, given, err));
-    for (size_t i = 0, k = 0; i < l->graph->input_count; i++) {
-        const oq_value_id id = l->graph->inputs[i];
-        if (oq_graph_value(l->graph, id)->initializer) continue;
+oq_status oq_lockstep_load(oq_lockstep *l, size_t sample, oq_error *err) {
+    const oq_graph *graph = l->graph;
+    oq_value *given = oq_mem_calloc(l->mem, graph->input_count + 1, sizeof *given, err);
+    if (!given) return ONNXQ_NO_MEMORY;
+    const oq_status status = oq_dataset_get(l->data, l->indices[sample], given, err);
+    for (size_t i = 0, k = 0; status == ONNXQ_OK && i < graph->input_count; i++) {
+        const oq_value_id id = graph->inputs[i];
+        if (oq_graph_value(graph, id)->initializer) continue;
         *oq_lockstep_at(l, sample, OQ_STREAM_QUANTIZED, id) = oq_value_retain(&given[k]);
         *oq_lockstep_at(l, sample, OQ_STREAM_FLOAT, id) = given[k++];
     }
-    l->samples++;
-    return ONNXQ_OK;
+    oq_mem_free(l->mem, given);
+    return status;
 }
 
-static oq_status load_samples(oq_lockstep *l, const oq_dataset *data, const size_t *indices, size_t count,
-                              oq_error *err) {
+static oq_status prepare_samples(oq_lockstep *l, const size_t *indices, size_t count, oq_error *err) {
+    l->indices = oq_arena_memdup(&l->arena, indices, count * sizeof *indices, err);
+    l->room = oq_arena_calloc(&l->arena, l->part_count + 1, sizeof *l->room, err);
     l->frontier =
         oq_mem_calloc(l->mem, count * OQ_STREAMS + 1, (l->graph->value_count + 1) * sizeof(oq_value), err);
-    oq_value *given = oq_arena_calloc(&l->arena, l->graph->input_count + 1, sizeof *given, err);
-    if (!l->frontier || !given) return ONNXQ_NO_MEMORY;
-    for (size_t s = 0; s < count; s++) OQ_TRY(load_sample(l, data, indices[s], s, given, err));
-    return ONNXQ_OK;
+    l->count = count;
+    return l->indices && l->room && l->frontier ? oq_lockstep_measure(l, err) : ONNXQ_NO_MEMORY;
 }
 
 oq_status oq_lockstep_begin(oq_lockstep *l, oq_plan *plan, oq_graph *graph, oq_pool *pool,
                             const oq_dataset *data, const size_t *indices, size_t count, oq_error *err) {
-    *l = (oq_lockstep){.mem = graph->model->mem, .plan = plan, .graph = graph, .pool = pool};
+    *l = (oq_lockstep){.mem = graph->model->mem, .plan = plan, .graph = graph, .pool = pool, .data = data};
     oq_arena_init(&l->arena, l->mem);
     oq_node_id *order = NULL;
     size_t nodes;
@@ -161,7 +162,7 @@ oq_status oq_lockstep_begin(oq_lockstep *l, oq_plan *plan, oq_graph *graph, oq_p
     oq_status status = oq_graph_order(graph, &order, &nodes, err);
     if (status == ONNXQ_OK) status = describe(&d, order, nodes, err);
     oq_mem_free(l->mem, order);
-    return status == ONNXQ_OK ? load_samples(l, data, indices, count, err) : status;
+    return status == ONNXQ_OK ? prepare_samples(l, indices, count, err) : status;
 }
 
 size_t oq_lockstep_bytes(const oq_lockstep *l, size_t sample) {
@@ -174,16 +175,9 @@ size_t oq_lockstep_bytes(const oq_lockstep *l, size_t sample) {
     return bytes;
 }
 
-static void keep(oq_lockstep *l, size_t count) {
-    while (l->samples > count) {
-        l->samples--;
-        for (size_t v = 0; v < OQ_STREAMS * l->graph->value_count; v++)
-            oq_value_release(oq_lockstep_at(l, l->samples, 0, (oq_value_id)v));
-    }
-}
-
-void oq_lockstep_fit(oq_lockstep *l, size_t bytes, size_t limit) {
-    if (bytes > limit / l->samples) keep(l, bytes < limit ? limit / bytes : 1);
+void oq_lockstep_unload(oq_lockstep *l, size_t sample) {
+    for (size_t v = 0; v < OQ_STREAMS * l->graph->value_count; v++)
+        oq_value_release(oq_lockstep_at(l, sample, 0, (oq_value_id)v));
 }
 
 void oq_lockstep_bury(oq_lockstep *l, const oq_lockstep_part *part, size_t sample) {
@@ -194,7 +188,7 @@ void oq_lockstep_bury(oq_lockstep *l, const oq_lockstep_part *part, size_t sampl
 
 void oq_lockstep_end(oq_lockstep *l) {
     if (!l->mem) return;
-    if (l->frontier) keep(l, 0);
+    for (size_t s = 0; l->frontier && s < l->count; s++) oq_lockstep_unload(l, s);
     oq_mem_free(l->mem, l->frontier);
     oq_mem_free(l->mem, l->parts);
     oq_arena_release(&l->arena);

@@ -31,13 +31,22 @@ typedef struct oq_lockstep {
     oq_lockstep_part *parts;
     size_t part_count, part_capacity;
     int32_t *part_of; // [node_count], -1: not run
-    size_t samples;   // that are still on the way
+    const oq_dataset *data;
+    size_t *indices; // [count] the samples of the data
+    size_t count;
+    size_t samples; // the first so many of them have come as far as all parts that were run
+    size_t *room;   // [part_count + 1] bytes that a sample takes at most from there on
+    size_t widest;  // bytes that it takes at most at all
     // [samples][OQ_STREAMS][value_count] what later parts read. What is made as integers is kept as such in
     // the quantized stream.
     oq_value *frontier;
 } oq_lockstep;
 
-// Divides the graph into parts and loads the samples `indices` of the data.
+// What both streams of all samples may keep, where more than one sample is on the way.
+#define OQ_LOCKSTEP_BYTES ((size_t)64 << 20)
+
+// Divides the graph into parts and measures what a sample keeps on its way: no sample has been loaded
+// afterwards. The data must outlive the lockstep.
 oq_status oq_lockstep_begin(oq_lockstep *l, oq_plan *plan, oq_graph *graph, oq_pool *pool,
                             const oq_dataset *data, const size_t *indices, size_t count, oq_error *err);
 void oq_lockstep_end(oq_lockstep *l);
@@ -45,12 +54,26 @@ void oq_lockstep_end(oq_lockstep *l);
 static inline oq_value *oq_lockstep_at(const oq_lockstep *l, size_t sample, int stream, oq_value_id id) {
     return &l->frontier[(sample * OQ_STREAMS + (size_t)stream) * l->graph->value_count + (size_t)id];
 }
+// Before part number `part`: as many samples as have room in memory from here on, in rising number. The large
+// activations of convolutional networks stand at their beginnings, so the first layers see few samples; those
+// that join later are run through what was already decided.
+oq_status oq_lockstep_join(oq_lockstep *l, size_t part, oq_error *err);
 // Bytes that one sample keeps.
 size_t oq_lockstep_bytes(const oq_lockstep *l, size_t sample);
-// Goes on with as many samples, at least one, as stay below `limit` when each takes `bytes`.
-void oq_lockstep_fit(oq_lockstep *l, size_t bytes, size_t limit);
 // Gives up what the sample needs no more after `part`.
 void oq_lockstep_bury(oq_lockstep *l, const oq_lockstep_part *part, size_t sample);
+
+// What a part reads as its input number `input`: what the grid left of it where it is read as integers. One
+// new reference.
+oq_status oq_lockstep_input(const oq_lockstep *l, const oq_lockstep_part *part, size_t input, size_t sample,
+                            int stream, oq_value *out, oq_error *err);
+
+// --- join.c ---
+// Fills room and widest by running the first sample alone.
+oq_status oq_lockstep_measure(oq_lockstep *l, oq_error *err);
+// --- lockstep.c ---
+oq_status oq_lockstep_load(oq_lockstep *l, size_t sample, oq_error *err); // inputs of the graph
+void oq_lockstep_unload(oq_lockstep *l, size_t sample);                   // all that it keeps
 
 // A part made ready: its program takes the part's inputs and then `weight` (OQ_NONE: none), and gives
 // `outputs`.
@@ -59,6 +82,7 @@ typedef struct oq_lockstep_runner {
     const oq_lockstep_part *part;
     oq_program *program;
     oq_worker **workers; // [threads]
+    size_t from;         // oq_lockstep_pass: the first sample
     size_t output_count;
 } oq_lockstep_runner;
 
@@ -69,8 +93,9 @@ void oq_lockstep_runner_end(oq_lockstep_runner *r);
 // One sample of one stream on thread `worker`; outputs get references.
 oq_status oq_lockstep_run(oq_lockstep_runner *r, size_t sample, int stream, const oq_value *weight,
                           size_t worker, oq_value *outputs, oq_error *err);
-// All samples of both streams through a part without product, into the frontier.
-oq_status oq_lockstep_pass(oq_lockstep *l, const oq_lockstep_part *part, oq_error *err);
+// Samples [from, from + count) in both streams through a part without product, into the frontier.
+oq_status oq_lockstep_pass(oq_lockstep *l, const oq_lockstep_part *part, size_t from, size_t count,
+                           oq_error *err);
 
 // x on the grid of `value`: how the quantized stream keeps what is made as integers.
 oq_status oq_lockstep_quantize(const oq_lockstep *l, oq_value_id value, const oq_tensor *x, oq_value *out,

@@ -77,7 +77,7 @@ oq_status oq_quantization_plan(const oq_quantization *q, const oq_dataset *data,
                                const oq_correct_options *options, oq_plan **plan, oq_correction *correction,
                                oq_error *err) {
     OQ_TRY(oq_plan_make(q->model->graph, q->stats, &q->quant, plan, err));
-    if (!data) return ONNXQ_OK;
+    if (!data || !oq_tuning_any(&options->tuning)) return ONNXQ_OK;
     const oq_status status = oq_correct_plan(*plan, q->model, data, options, correction, err);
     if (status == ONNXQ_OK) return ONNXQ_OK;
     oq_plan_free(*plan);

@@ -24,8 +24,8 @@ oq_status oq_quantization_begin(oq_quantization *q, oq_model *model, const oq_st
                                 const oq_quant_options *quant, oq_error *err);
 void oq_quantization_release(oq_quantization *q);
 
-// A plan for q->quant as it stands (whose overrides may have changed since), corrected on `data` unless that
-// is NULL; `correction` may be NULL without data. The caller frees the plan.
+// A plan for q->quant as it stands (whose overrides may have changed since), tuned on `data` unless that is
+// NULL or the options ask for nothing; `correction` may be NULL then. The caller frees the plan.
 oq_status oq_quantization_plan(const oq_quantization *q, const oq_dataset *data,
                                const oq_correct_options *options, oq_plan **plan, oq_correction *correction,
                                oq_error *err);

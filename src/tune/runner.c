@@ -43,8 +43,7 @@ static oq_status dequantize(const oq_lockstep *l, oq_value_id value, const oq_te
     return ONNXQ_OK;
 }
 
-// What a part reads in place of a float value.
-static oq_status take_input(const oq_lockstep *l, const oq_lockstep_part *part, size_t input, size_t sample,
+oq_status oq_lockstep_input(const oq_lockstep *l, const oq_lockstep_part *part, size_t input, size_t sample,
                             int stream, oq_value *out, oq_error *err) {
     const oq_value_id id = part->inputs[input];
     const oq_value *value = oq_lockstep_at(l, sample, stream, id);
@@ -94,7 +93,7 @@ oq_status oq_lockstep_run(oq_lockstep_runner *r, size_t sample, int stream, cons
     oq_value *given = oq_mem_calloc(l->mem, count + 1, sizeof *given, err);
     oq_status status = given ? ONNXQ_OK : ONNXQ_NO_MEMORY;
     for (size_t i = 0; status == ONNXQ_OK && i < count; i++)
-        status = take_input(l, r->part, i, sample, stream, &given[i], err);
+        status = oq_lockstep_input(l, r->part, i, sample, stream, &given[i], err);
     if (status == ONNXQ_OK && weight) given[count] = oq_value_retain(weight);
     if (status == ONNXQ_OK && !r->workers[worker])
         status = oq_worker_new(r->program, &r->workers[worker], err);
@@ -144,8 +143,9 @@ static oq_status pass_stream(oq_lockstep_runner *r, size_t sample, int stream, b
     return status;
 }
 
-static oq_status pass_sample(void *self, size_t sample, size_t worker, oq_error *err) {
+static oq_status pass_sample(void *self, size_t index, size_t worker, oq_error *err) {
     oq_lockstep_runner *r = self;
+    const size_t sample = r->from + index;
     const bool both = streams_agree(r->l, r->part, sample);
     OQ_TRY(pass_stream(r, sample, OQ_STREAM_FLOAT, both, worker, err));
     if (!both) OQ_TRY(pass_stream(r, sample, OQ_STREAM_QUANTIZED, false, worker, err));
@@ -153,11 +153,13 @@ static oq_status pass_sample(void *self, size_t sample, size_t worker, oq_error 
     return ONNXQ_OK;
 }
 
-oq_status oq_lockstep_pass(oq_lockstep *l, const oq_lockstep_part *part, oq_error *err) {
+oq_status oq_lockstep_pass(oq_lockstep *l, const oq_lockstep_part *part, size_t from, size_t count,
+                           oq_error *err) {
     oq_lockstep_runner r;
     if (!part->output_count) return ONNXQ_OK;
     oq_status status = oq_lockstep_runner_begin(&r, l, part, OQ_NONE, part->outputs, part->output_count, err);
-    if (status == ONNXQ_OK) status = oq_pool_run(l->pool, l->samples, pass_sample, &r, err);
+    r.from = from;
+    if (status == ONNXQ_OK) status = oq_pool_run(l->pool, count, pass_sample, &r, err);
     oq_lockstep_runner_end(&r);
     return status;
 }

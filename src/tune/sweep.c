@@ -55,7 +55,7 @@ done:
 static oq_status quantize(const run *r, oq_model *clone, oq_sweep_point *point, oq_error *err) {
     const oq_sweep_source *s = r->source;
     oq_quant_options quant = *s->quant;
-    const oq_correct_options correct = {.pool = r->options->pool};
+    const oq_correct_options correct = {.tuning = r->options->tuning, .pool = r->options->pool};
     oq_quantization q;
     oq_plan *plan = NULL;
     oq_correction correction;
@@ -64,8 +64,7 @@ static oq_status quantize(const run *r, oq_model *clone, oq_sweep_point *point, 
     if (quant.mode == OQ_MODE_WEIGHT_ONLY) return store(&quant, clone, point, err);
     quant.activation_bits = point->width.activation_bits;
     OQ_TRY_DONE(oq_quantization_begin(&q, clone, s->stats, &quant, err));
-    OQ_TRY_DONE(
-        oq_quantization_plan(&q, r->options->corrects ? s->data : NULL, &correct, &plan, &correction, err));
+    OQ_TRY_DONE(oq_quantization_plan(&q, s->data, &correct, &plan, &correction, err));
     point->plan = oq_plan_summarize(plan);
     if (!point->plan.quantized) OQ_TRY_DONE(refuse_empty_plan(clone->graph, plan, err));
     OQ_TRY_DONE(oq_quantization_emit(&q, plan, clone->graph, err));

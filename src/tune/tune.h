@@ -6,7 +6,27 @@
 #include "data/data.h"
 #include "quant/quant.h"
 
+typedef enum oq_rounding {
+    OQ_ROUNDING_NEAREST,
+    OQ_ROUNDING_GRAM // coordinate descent on second moments of the inputs (round.h)
+} oq_rounding;
+
+// What is done to a plan. All zero: nothing.
+typedef struct oq_tuning {
+    bool biases; // sequential bias correction
+    oq_rounding rounding;
+} oq_tuning;
+
+static inline bool oq_tuning_any(const oq_tuning *tuning) {
+    return tuning->biases || tuning->rounding != OQ_ROUNDING_NEAREST;
+}
+
+typedef struct oq_rounding_counts {
+    size_t tried, kept; // layers: rounded anew, and for the better on samples that they were not rounded on
+} oq_rounding_counts;
+
 typedef struct oq_correct_options {
+    oq_tuning tuning;
     const oq_progress *progress;
     oq_pool *pool; // samples over threads, or NULL; the result does not depend on it
 } oq_correct_options;
@@ -17,12 +37,14 @@ typedef struct oq_correction {
     size_t judged;        // samples that decided, held out of the fit when there are 4 or more
     double before, after; // SQNR in dB on those, mean over the outputs
     bool kept;
+    oq_rounding_counts rounding;
 } oq_correction;
 
-// Sequential bias correction: layer by layer, with everything before it already quantized and corrected, the
-// bias takes up the mean error of each output channel (Finkelstein et al. 2019; Nagel et al. 2019, section
-// 4.2). `plan` is of `model`'s main graph and not yet emitted; the model is not changed. When the result is
-// not better, the plan is left as it was.
+// Layer by layer, with everything before it already quantized and tuned: weights are rounded anew, so that
+// what the layer gives differs least from the float model, and the bias takes up the mean error of each
+// output channel (Finkelstein et al. 2019; Nagel et al. 2019, section 4.2). `plan` is of `model`'s main graph
+// and not yet emitted; the model is not changed. When the result is not better, biases alone are tried, and
+// then the plan is left as it was.
 oq_status oq_correct_plan(oq_plan *plan, oq_model *model, const oq_dataset *data,
                           const oq_correct_options *options, oq_correction *out, oq_error *err);
 

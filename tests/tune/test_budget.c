@@ -49,7 +49,8 @@ static void meet(setting *s, oq_metric metric, double value, size_t threads) {
     CK_OK(oq_calibrate(s->model->graph, s->data, NULL, &s->stats, &err), &err);
     CK_OK(oq_quantization_begin(&s->q, s->model, s->stats, &options, &err), &err);
     if (threads > 1) CK_OK(oq_pool_new(&s->mem, threads, &pool, &err), &err);
-    const oq_budget_options asked = {.metric = metric, .value = value, .corrects = true, .pool = pool};
+    const oq_budget_options asked = {
+        .metric = metric, .value = value, .tuning = {.biases = true}, .pool = pool};
     CK_OK(oq_budget_meet(&s->q, s->data, &asked, &s->plan, &s->correction, &s->found, &err), &err);
     oq_pool_free(pool);
 }

@@ -24,6 +24,22 @@ static const char *const network = "in x float32[1,4,6,6]\n"
                                    "y = Add(m, b3)\n"
                                    "out y\n";
 
+// The same on inputs whose neighbours hang together.
+static const char *const smooth_network = "in x float32[1,4,6,6]\n"
+                                          "random w1 float32[8,4,3,3] 7 0.5\n"
+                                          "random w2 float32[8,1,3,3] 9 0.7\n"
+                                          "random b2 float32[8] 11 0.2\n"
+                                          "random w3 float32[288,5] 13 0.1\n"
+                                          "random b3 float32[5] 17 0.2\n"
+                                          "s = AveragePool(x) kernel_shape=[3,3] pads=[1,1,1,1]\n"
+                                          "a = Conv(s, w1) pads=[1,1,1,1]\n"
+                                          "r = Relu(a)\n"
+                                          "b = Conv(r, w2, b2) pads=[1,1,1,1] group=8\n"
+                                          "f = Flatten(b)\n"
+                                          "m = MatMul(f, w3)\n"
+                                          "y = Add(m, b3)\n"
+                                          "out y\n";
+
 // Ranges that cut what the samples hold: errors whose means are not 0.
 static void cut_ranges(test_pair *pair) {
     test_pair_range(pair, "x", -4, 4);
@@ -41,22 +57,38 @@ typedef struct setting {
     oq_correction found;
 } setting;
 
-static void correct(setting *s, const char *text, size_t samples, size_t threads, oq_format format) {
+// Ranges that hold nearly all: what is lost is lost in weights of 4 bits.
+static void wide_ranges(test_pair *pair) {
+    static const char *const values[] = {"a", "b", "f", "m", "y"};
+    test_pair_range(pair, "s", -2, 2);
+    test_pair_range(pair, "r", 0, 4);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) test_pair_range(pair, values[i], -4, 4);
+}
+
+static void tune(setting *s, size_t threads, const char *text, size_t samples,
+                 const oq_quant_options *options, oq_tuning tuning) {
     oq_error err = {0};
     oq_pool *pool = NULL;
-    oq_quant_options options = oq_quant_defaults();
-    options.format = format;
-    options.per_channel = false;
     test_pair_init(&s->pair, 13, text);
-    cut_ranges(&s->pair);
-    test_pair_plan(&s->pair, &options);
+    if (options->weight_bits == 8)
+        cut_ranges(&s->pair);
+    else
+        wide_ranges(&s->pair);
+    test_pair_plan(&s->pair, options);
     oq_mem *mem = &s->pair.mem;
     if (threads > 1) CK_OK(oq_pool_new(mem, threads, &pool, &err), &err);
     CK_OK(oq_dataset_synthetic(mem, s->pair.original->graph, samples, 3, &s->data, &err), &err);
-    CK_OK(oq_correct_plan(s->pair.plan, s->pair.model, s->data, &(oq_correct_options){.pool = pool},
-                          &s->found, &err),
+    CK_OK(oq_correct_plan(s->pair.plan, s->pair.model, s->data,
+                          &(oq_correct_options){.tuning = tuning, .pool = pool}, &s->found, &err),
           &err);
     oq_pool_free(pool);
+}
+
+static void correct(setting *s, const char *text, size_t samples, size_t threads, oq_format format) {
+    oq_quant_options options = oq_quant_defaults();
+    options.format = format;
+    options.per_channel = false;
+    tune(s, threads, text, samples, &options, (oq_tuning){.biases = true});
 }
 
 static void release(setting *s) {
@@ -137,6 +169,47 @@ START_TEST(threads_change_no_bit) {
 }
 END_TEST
 
+static void round_coarsely(setting *s, size_t samples, size_t threads, oq_format format,
+                           oq_rounding rounding) {
+    oq_quant_options options = oq_quant_defaults();
+    options.format = format;
+    options.weight_bits = 4;
+    tune(s, threads, smooth_network, samples, &options, (oq_tuning){.biases = true, .rounding = rounding});
+}
+
+// Rounding goes beyond what biases can do.
+START_TEST(rounding_gains) {
+    setting biases, s;
+    round_coarsely(&biases, 40, 1, (oq_format)_i, OQ_ROUNDING_NEAREST);
+    round_coarsely(&s, 40, 1, (oq_format)_i, OQ_ROUNDING_GRAM);
+    ck_assert_uint_eq(s.found.rounding.tried, 3);
+    ck_assert_uint_ge(s.found.rounding.kept, 2);
+    ck_assert_msg(s.found.kept && s.found.after > biases.found.after + 0.3,
+                  "%.2f dB with biases, %.2f with both", biases.found.after, s.found.after);
+    release(&biases);
+    release(&s);
+}
+END_TEST
+
+START_TEST(threads_change_no_rounding) {
+    setting one, many;
+    round_coarsely(&one, 23, 1, OQ_FORMAT_QOPERATOR, OQ_ROUNDING_GRAM);
+    round_coarsely(&many, 23, 3, OQ_FORMAT_QOPERATOR, OQ_ROUNDING_GRAM);
+    ck_assert(one.found.rounding.kept > 0 && one.found.after == many.found.after);
+    for (size_t l = 0; l < 3; l++) {
+        oq_error err = {0};
+        oq_weight_rows a, b;
+        CK_OK(oq_plan_take_rows(one.pair.plan, oq_plan_layer(one.pair.plan, l), &a, &err), &err);
+        CK_OK(oq_plan_take_rows(many.pair.plan, oq_plan_layer(many.pair.plan, l), &b, &err), &err);
+        ck_assert_mem_eq(a.q, b.q, a.outputs * a.depth * sizeof *a.q);
+        oq_weight_rows_release(&a);
+        oq_weight_rows_release(&b);
+    }
+    release(&one);
+    release(&many);
+}
+END_TEST
+
 // Weights and activations that lie on their grids: no error, so no bias moves, and none is made.
 START_TEST(an_exact_model_stays_as_it_is) {
     setting s;
@@ -182,6 +255,8 @@ int main(void) {
     tcase_add_loop_test(laws, mean_errors_vanish, OQ_FORMAT_QOPERATOR, OQ_FORMAT_QDQ + 1);
     tcase_add_test(laws, without_correction_means_are_off);
     tcase_add_test(laws, threads_change_no_bit);
+    tcase_add_loop_test(laws, rounding_gains, OQ_FORMAT_QOPERATOR, OQ_FORMAT_QDQ + 1);
+    tcase_add_test(laws, threads_change_no_rounding);
     tcase_add_test(laws, an_exact_model_stays_as_it_is);
     tcase_add_test(laws, revert_restores_every_layer);
     tcase_add_test(laws, a_bias_that_overflows_is_refused);

@@ -59,7 +59,8 @@ static oq_status sweep(setting *s, const int *bits, size_t count, size_t threads
     const oq_sweep_source source = {s->model, s->prepared, s->stats, s->data, &quant};
     for (size_t i = 0; i < count; i++) widths[i] = (oq_sweep_width){bits[i], bits[i]};
     if (threads > 1) CK_OK(oq_pool_new(&s->mem, threads, &pool, err), err);
-    const oq_sweep_options how = {.widths = widths, .width_count = count, .corrects = true, .pool = pool};
+    const oq_sweep_options how = {
+        .widths = widths, .width_count = count, .tuning = {.biases = true}, .pool = pool};
     const oq_status status = oq_sweep_measure(&source, &how, &s->found, err);
     oq_pool_free(pool);
     return status;

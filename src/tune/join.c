@@ -1,0 +1,54 @@
+// Lockstep: samples that come to those on the way, as memory has room for them.
+#include "tune/visit.h"
+
+// Samples [from, from + count) through a part as the plan has it now. `made`, if not NULL, receives the bytes
+// that the first of them takes at most.
+static oq_status replay(oq_lockstep *l, const oq_lockstep_part *part, size_t from, size_t count, size_t *made,
+                        oq_error *err) {
+    oq_visit v;
+    if (part->layer < 0) {
+        OQ_TRY(oq_lockstep_pass(l, part, from, count, err));
+        if (made) *made = oq_lockstep_bytes(l, from);
+        return ONNXQ_OK;
+    }
+    oq_status status = oq_visit_begin(&v, l, part, from, count, err);
+    if (status == ONNXQ_OK) status = oq_visit_compute(&v, err);
+    if (status == ONNXQ_OK && made)
+        *made = oq_lockstep_bytes(l, from) + OQ_STREAMS * oq_tensor_bytes(oq_visit_sum(&v, from, 0));
+    if (status == ONNXQ_OK) status = oq_visit_finish(&v, err);
+    oq_visit_end(&v);
+    return status;
+}
+
+oq_status oq_lockstep_measure(oq_lockstep *l, oq_error *err) {
+    OQ_TRY(oq_lockstep_load(l, 0, err));
+    for (size_t p = 0; p < l->part_count; p++) {
+        const size_t before = oq_lockstep_bytes(l, 0);
+        OQ_TRY(replay(l, &l->parts[p], 0, 1, &l->room[p], err));
+        if (l->room[p] < before) l->room[p] = before;
+        if (l->room[p] > l->widest) l->widest = l->room[p];
+    }
+    for (size_t p = l->part_count; p-- > 0;)
+        if (l->room[p] < l->room[p + 1]) l->room[p] = l->room[p + 1];
+    oq_lockstep_unload(l, 0);
+    return ONNXQ_OK;
+}
+
+static size_t at_most(size_t bytes, size_t limit, size_t least, size_t most) {
+    const size_t fit = bytes ? limit / bytes : most;
+    return fit < least ? least < most ? least : most : fit < most ? fit : most;
+}
+
+oq_status oq_lockstep_join(oq_lockstep *l, size_t part, oq_error *err) {
+    const size_t want = at_most(l->room[part], OQ_LOCKSTEP_BYTES, 1, l->count),
+                 step = at_most(l->widest, OQ_LOCKSTEP_BYTES / 4, oq_pool_threads(l->pool), l->count);
+    // Each time that samples join, every part before is made ready once more.
+    if (want < 2 * l->samples && (want < l->count || l->samples == l->count)) return ONNXQ_OK;
+    while (l->samples < want) {
+        const size_t from = l->samples, count = want - from < step ? want - from : step;
+        for (size_t s = from; s < from + count; s++) OQ_TRY(oq_lockstep_load(l, s, err));
+        for (size_t p = 0; p < part; p++) OQ_TRY(replay(l, &l->parts[p], from, count, NULL, err));
+        l->samples += count;
+    }
+    return ONNXQ_OK;
+}

@@ -1,0 +1,38 @@
+// Rounding of a weight matrix that looks at data: integers whose products differ least from those of the
+// float model, not integers nearest to the weights.
+#ifndef OQ_TUNE_ROUND_H
+#define OQ_TUNE_ROUND_H
+
+#include "base/pool.h"
+#include "grid/grid.h"
+
+// Rows of weights that read the same inputs. With W^ = (q - zero point) * scale, what is made small is
+//   E|W x - W^ x^|^2  =  tr(E (second + ridge) E^T) - 2 share tr(W drift E^T) + const,   E = W^ - W
+// where second and drift are as in gram.h. Few samples show less of the data than there are weights: the
+// ridge draws what they did not show to the float weights, and a share below 1 trusts less in what they say
+// about errors that arrive.
+typedef struct oq_round_problem {
+    oq_mem *mem;
+    oq_pool *pool;             // or NULL; the result does not depend on it
+    size_t rows, depth, pitch; // of w and q: element (i, k) at i * pitch + k
+    const float *w;
+    int32_t *q; // in: rounded to nearest, or anything in the grid; out: better ones
+    oq_grid grid;
+    const oq_qparam *params; // [rows, ceil(depth / group)]
+    size_t group;            // neighbours along depth that share a parameter; depth: one a row
+    const float *second;     // [depth, depth]
+    const float *drift;      // [depth, depth], or NULL: the inputs are the same in both models
+    float ridge;             // in means of the diagonal of `second`; .01 with data for every weight
+    float share;             // 0..1
+} oq_round_problem;
+
+// Coordinate descent: integer by integer to where the error is least while all others stay, at most 4 sweeps.
+oq_status oq_round_descend(const oq_round_problem *problem, oq_error *err);
+
+// By how much the error above changes, row by row, when the integers go from `before` to problem->q (of the
+// same pitch); with ridge 0 and share 1, for second and drift of samples that were not rounded on. Below 0:
+// better.
+oq_status oq_round_change(const oq_round_problem *problem, const int32_t *before, double *change,
+                          oq_error *err);
+
+#endif

@@ -1,0 +1,230 @@
+// Data-aware rounding of one layer.
+#include "tune/round_layer.h"
+
+#include "tune/gram.h"
+#include "tune/patches.h"
+#include "tune/round.h"
+
+#include <string.h>
+
+// One in so many samples of the lockstep judges.
+enum { JUDGE_EVERY = 4 };
+// Rows that moments are taken of: some for each input of a sum, between two limits.
+enum { ROWS_PER_INPUT = 4, LEAST_ROWS = 2048, MOST_ROWS = 6144 };
+// Longer sums are cut into stretches of equal length, which are taken for independent; shorter ones say
+// little.
+enum { MOST_DEPTH = 1536, LEAST_DEPTH = 16 };
+
+typedef struct trial {
+    float ridge, share; // see round.h
+} trial;
+
+typedef struct task {
+    oq_lockstep *l;
+    const oq_lockstep_part *part;
+    const oq_layer *layer;
+    size_t input;                    // of the part: the layer's activation
+    size_t groups, stretches, depth; // depth: of one stretch of a row
+    bool centred;                    // the bias will make up for means
+    oq_weight_rows rows;
+    int32_t *nearest, *best; // [outputs, depth of rows]
+    oq_gram fit, judge;
+    const trial *trial;
+    double *change; // [groups * stretches, outputs of one]
+    double least;   // sum of it for `best`
+    bool better;    // there is one
+} task;
+
+// More than one matrix of moments.
+static bool many(const task *t) { return t->groups * t->stretches > 1; }
+
+static bool judges(const oq_lockstep *l, size_t sample) {
+    return l->samples >= JUDGE_EVERY && sample % JUDGE_EVERY == JUDGE_EVERY - 1;
+}
+
+static size_t samples_of(const oq_lockstep *l, bool judging) {
+    size_t count = 0;
+    for (size_t s = 0; s < l->samples; s++) count += judges(l, s) == judging;
+    return count;
+}
+
+// --- moments ---
+
+static oq_status add_rows(const task *t, oq_gram *gram, size_t sample, size_t quota, const oq_value *x,
+                          const oq_value *xq, oq_error *err) {
+    oq_patches p;
+    OQ_TRY(oq_patches_of(t->l->graph, t->layer, &x->tensor.shape, &p, err));
+    const size_t take = p.positions < quota ? p.positions : quota;
+    for (size_t i = 0; i < take; i++) {
+        const size_t position = oq_patches_choose(&p, take, i, sample);
+        float *row, *row_quantized;
+        oq_gram_row(gram, &row, &row_quantized);
+        oq_patches_row(&p, x->tensor.data, position, row);
+        oq_patches_row(&p, xq->tensor.data, position, row_quantized);
+        OQ_TRY(oq_gram_add(gram, err));
+    }
+    return ONNXQ_OK;
+}
+
+static oq_status add_sample(const task *t, oq_gram *gram, size_t sample, size_t quota, oq_error *err) {
+    oq_value x = {0}, xq = {0};
+    oq_status status;
+    OQ_TRY_DONE(oq_lockstep_input(t->l, t->part, t->input, sample, OQ_STREAM_FLOAT, &x, err));
+    OQ_TRY_DONE(oq_lockstep_input(t->l, t->part, t->input, sample, OQ_STREAM_QUANTIZED, &xq, err));
+    OQ_TRY_DONE(add_rows(t, gram, sample, quota, &x, &xq, err));
+done:
+    oq_value_release(&x);
+    oq_value_release(&xq);
+    return status;
+}
+
+static oq_status gather(const task *t, oq_gram *gram, bool judging, oq_error *err) {
+    const oq_lockstep *l = t->l;
+    size_t want = ROWS_PER_INPUT * t->depth;
+    want = want < LEAST_ROWS ? LEAST_ROWS : want > MOST_ROWS ? MOST_ROWS : want;
+    // Judges see as many positions each as the others.
+    const size_t fitting = samples_of(l, false), quota = (want + fitting - 1) / fitting;
+    OQ_TRY(oq_gram_begin(gram, l->mem, l->pool, t->groups * t->stretches, t->depth, t->centred, err));
+    for (size_t s = 0; s < l->samples; s++)
+        if (judges(l, s) == judging) OQ_TRY(add_sample(t, gram, s, quota, err));
+    return oq_gram_end(gram, err);
+}
+
+// --- rounding ---
+
+// Of a convolution with groups: each its own rows. Of a sum too long for one matrix of moments: all rows, a
+// stretch of them each.
+static oq_round_problem problem_of(const task *t, size_t group) {
+    const size_t rows = t->rows.outputs / t->groups, first = group / t->stretches * rows,
+                 from = first * t->rows.depth + group % t->stretches * t->depth;
+    return (oq_round_problem){.mem = t->l->mem,
+                              .pool = many(t) ? NULL : t->l->pool,
+                              .rows = rows,
+                              .depth = t->depth,
+                              .pitch = t->rows.depth,
+                              .w = t->rows.w + from,
+                              .q = t->rows.q + from,
+                              .grid = t->rows.grid,
+                              .params = t->rows.params + first,
+                              .group = t->depth};
+}
+
+static void look_at(oq_round_problem *problem, const oq_gram *gram, size_t group) {
+    const size_t from = group * gram->depth * gram->depth;
+    problem->second = gram->second + from;
+    problem->drift = gram->drift + from;
+}
+
+static oq_status round_group(void *self, size_t group, size_t worker, oq_error *err) {
+    const task *t = self;
+    oq_round_problem problem = problem_of(t, group);
+    (void)worker;
+    look_at(&problem, &t->fit, group);
+    problem.ridge = t->trial->ridge;
+    problem.share = t->trial->share;
+    return oq_round_descend(&problem, err);
+}
+
+static oq_status judge_group(void *self, size_t group, size_t worker, oq_error *err) {
+    const task *t = self;
+    oq_round_problem problem = problem_of(t, group);
+    (void)worker;
+    look_at(&problem, &t->judge, group);
+    problem.share = 1;
+    return oq_round_change(&problem, t->nearest + (problem.q - t->rows.q), t->change + group * problem.rows,
+                           err);
+}
+
+// The pool serves groups, or the rows of the only one.
+static oq_status over_groups(task *t, oq_work work, oq_error *err) {
+    return many(t) ? oq_pool_run(t->l->pool, t->groups * t->stretches, work, t, err) : work(t, 0, 0, err);
+}
+
+// From data enough for all that could be fitted to hardly any.
+static const trial trials[] = {{.01F, 1}, {.1F, 1}, {1, 1}, {.1F, .5F}, {.1F, .2F}, {.01F, 0}, {.1F, 0}};
+
+// One way to round; the best so far stays in t->best.
+static oq_status try(task *t, const trial *how, oq_error *err) {
+    const size_t count = t->rows.outputs * t->rows.depth;
+    double change = 0;
+    t->trial = how;
+    memcpy(t->rows.q, t->nearest, count * sizeof *t->nearest);
+    OQ_TRY(over_groups(t, round_group, err));
+    if (t->judge.rows > 0) OQ_TRY(over_groups(t, judge_group, err));
+    for (size_t i = 0; t->judge.rows > 0 && i < t->rows.outputs * t->stretches; i++) change += t->change[i];
+    if (t->judge.rows > 0 && change >= t->least) return ONNXQ_OK;
+    t->least = change;
+    t->better = true;
+    memcpy(t->best, t->rows.q, count * sizeof *t->best);
+    return ONNXQ_OK;
+}
+
+static oq_status try_all(task *t, oq_error *err) {
+    OQ_TRY(gather(t, &t->fit, false, err));
+    if (samples_of(t->l, true)) OQ_TRY(gather(t, &t->judge, true, err));
+    for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) OQ_TRY(try(t, &trials[i], err));
+    memcpy(t->rows.q, t->better ? t->best : t->nearest, t->rows.outputs * t->rows.depth * sizeof *t->best);
+    return ONNXQ_OK;
+}
+
+static oq_status open_task(task *t, oq_error *err) {
+    oq_lockstep *l = t->l;
+    OQ_TRY(oq_plan_take_rows(l->plan, t->layer, &t->rows, err));
+    const size_t bytes = t->rows.outputs * t->rows.depth * sizeof *t->nearest;
+    t->nearest = oq_mem_alloc(l->mem, bytes + 1, err);
+    t->best = oq_mem_alloc(l->mem, bytes + 1, err);
+    t->change = oq_mem_calloc(l->mem, t->rows.outputs * t->stretches + 1, sizeof *t->change, err);
+    if (!t->nearest || !t->best || !t->change) return ONNXQ_NO_MEMORY;
+    memcpy(t->nearest, t->rows.q, bytes);
+    return ONNXQ_OK;
+}
+
+static void close_task(task *t) {
+    oq_gram_release(&t->fit);
+    oq_gram_release(&t->judge);
+    oq_mem_free(t->l->mem, t->nearest);
+    oq_mem_free(t->l->mem, t->best);
+    oq_mem_free(t->l->mem, t->change);
+    oq_weight_rows_release(&t->rows);
+}
+
+// The layer's activation among what the part reads, and groups; false when it cannot be rounded.
+static oq_status find_input(task *t, bool *found, oq_error *err) {
+    const oq_value_id value = t->layer->operand[t->layer->operand[0].weight ? 1 : 0].value;
+    oq_patches p;
+    *found = false;
+    while (t->input < t->part->input_count && t->part->inputs[t->input] != value) t->input++;
+    if (t->input == t->part->input_count) return ONNXQ_OK;
+    const oq_value *x = oq_lockstep_at(t->l, 0, OQ_STREAM_FLOAT, value);
+    if (x->kind != OQ_VALUE_TENSOR || x->tensor.dtype != ONNXQ_FLOAT) return ONNXQ_OK;
+    OQ_TRY(oq_patches_of(t->l->graph, t->layer, &x->tensor.shape, &p, err));
+    t->groups = p.groups;
+    t->stretches = 1;
+    while (t->stretches < p.depth && (p.depth % t->stretches || p.depth / t->stretches > MOST_DEPTH))
+        t->stretches++;
+    t->depth = p.depth ? p.depth / t->stretches : 0;
+    *found = t->depth >= LEAST_DEPTH || t->stretches == 1;
+    return ONNXQ_OK;
+}
+
+static oq_status run(task *t, bool *kept, oq_error *err) {
+    OQ_TRY(open_task(t, err));
+    OQ_TRY(try_all(t, err));
+    *kept = memcmp(t->nearest, t->rows.q, t->rows.outputs * t->rows.depth * sizeof *t->nearest) != 0;
+    return *kept ? oq_plan_set_rows(t->l->plan, (size_t)t->part->layer, &t->rows, err) : ONNXQ_OK;
+}
+
+oq_status oq_round_layer(oq_lockstep *l, const oq_lockstep_part *part, const oq_tuning *tuning,
+                         oq_rounding_counts *counts, oq_error *err) {
+    task t = {.l = l, .part = part, .layer = oq_plan_layer(l->plan, (size_t)part->layer)};
+    t.centred = tuning->biases && oq_plan_bias_count(l->plan, t.layer) > 0;
+    const char *reason;
+    bool found, kept = false;
+    if (tuning->rounding == OQ_ROUNDING_NEAREST || !oq_plan_has_rows(t.layer, &reason)) return ONNXQ_OK;
+    OQ_TRY(find_input(&t, &found, err));
+    if (!found) return ONNXQ_OK;
+    const oq_status status = run(&t, &kept, err);
+    close_task(&t);
+    if (status == ONNXQ_OK) counts->kept += kept, counts->tried++;
+    return status;
+}

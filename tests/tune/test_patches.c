@@ -1,0 +1,171 @@
+// The rows of a layer's input, times its weights' rows, are what the layer gives.
+#include "run/run.h"
+#include "support/quantized.h"
+#include "support/support.h"
+#include "tune/patches.h"
+
+#include <math.h>
+
+static test_pair pair;
+static oq_error err;
+
+static void prepare(const char *text) {
+    oq_quant_options options = oq_quant_defaults();
+    test_pair_init(&pair, 13, text);
+    test_pair_calibrate(&pair);
+    test_pair_plan(&pair, &options);
+}
+
+// Input x [..] uniform in [-1, 1).
+static oq_value random_input(const oq_shape *shape) {
+    uint64_t state = 3;
+    oq_tensor x;
+    CK_OK(oq_tensor_new(&pair.mem, ONNXQ_FLOAT, shape, &x, &err), &err);
+    for (int64_t i = 0; i < oq_tensor_count(&x); i++) {
+        state = state * 6364136223846793005U + 1442695040888963407U;
+        ((float *)x.data)[i] = (float)(state >> 40) / (float)(1 << 23) - 1;
+    }
+    return oq_value_of_tensor(x);
+}
+
+static oq_value run(const oq_value *x) {
+    oq_program *program;
+    oq_worker *worker;
+    oq_value y;
+    CK_OK(oq_program_new(pair.original->graph, NULL, &program, &err), &err);
+    CK_OK(oq_worker_new(program, &worker, &err), &err);
+    CK_OK(oq_worker_run(worker, x, &y, NULL, NULL, &err), &err);
+    oq_worker_free(worker);
+    oq_program_free(program);
+    return y;
+}
+
+// Where output channel `o` of a position lies: in [images, outputs, places], or as rows or columns of a
+// matrix.
+static size_t output_at(const oq_layer *layer, const oq_patches *p, size_t outputs, size_t position,
+                        size_t o) {
+    if (p->convolution) return (position / p->places * outputs + o) * p->places + position % p->places;
+    if (layer->operand[1].weight) return position * outputs + o;
+    return (position / p->inner_count * outputs + o) * p->inner_count + position % p->inner_count;
+}
+
+static void check(const oq_layer *layer, const oq_tensor *x, const oq_tensor *y) {
+    oq_patches p;
+    oq_weight_rows rows;
+    float row[256];
+    CK_OK(oq_patches_of(pair.original->graph, layer, &x->shape, &p, &err), &err);
+    CK_OK(oq_plan_take_rows(pair.plan, layer, &rows, &err), &err);
+    ck_assert_uint_eq(rows.depth, p.depth);
+    ck_assert_uint_eq(p.positions * rows.outputs, (size_t)oq_tensor_count(y));
+    ck_assert_uint_le(p.groups * p.depth, 256);
+    for (size_t position = 0; position < p.positions; position++) {
+        oq_patches_row(&p, x->data, position, row);
+        for (size_t o = 0; o < rows.outputs; o++) {
+            const size_t group = o / (rows.outputs / p.groups);
+            double sum = 0;
+            for (size_t k = 0; k < p.depth; k++)
+                sum += (double)row[group * p.depth + k] * (double)rows.w[o * p.depth + k];
+            const double want =
+                (double)((const float *)y->data)[output_at(layer, &p, rows.outputs, position, o)];
+            ck_assert_msg(fabs(sum - want) < 1e-5, "position %zu, output %zu: %g and not %g", position, o,
+                          sum, want);
+        }
+    }
+    oq_weight_rows_release(&rows);
+}
+
+static const char *const layers[] = {
+    "in x float32[2,6,5,7]\nrandom w float32[4,6,3,2] 1 1\ny = Conv(x, w) pads=[1,0,2,1] strides=[2,1] "
+    "dilations=[1,2]\nout y\n",
+    "in x float32[1,6,9,9]\nrandom w float32[6,3,3,3] 1 1\ny = Conv(x, w) group=2 "
+    "auto_pad=\"SAME_LOWER\"\nout y\n",
+    "in x float32[3,8,4,4]\nrandom w float32[16,1,3,3] 1 1\ny = Conv(x, w) group=8 pads=[1,1,1,1]\nout y\n",
+    "in x float32[2,4,11]\nrandom w float32[5,4,3] 1 1\ny = Conv(x, w) strides=[3]\nout y\n",
+    "in x float32[1,2,3,4,5]\nrandom w float32[3,2,2,2,2] 1 1\ny = Conv(x, w)\nout y\n",
+    "in x float32[2,3,7]\nrandom w float32[7,4] 1 1\ny = MatMul(x, w)\nout y\n",
+    "in x float32[2,7,3]\nrandom w float32[4,7] 1 1\ny = MatMul(w, x)\nout y\n",
+    "in x float32[5,7]\nrandom w float32[4,7] 1 1\ny = Gemm(x, w) transB=1 alpha=0.5\nout y\n",
+    "in x float32[7,5]\nrandom w float32[7,4] 1 1\ny = Gemm(x, w) transA=1\nout y\n",
+};
+
+START_TEST(rows_times_weights_are_the_layer) {
+    prepare(layers[_i]);
+    const oq_layer *layer = oq_plan_layer(pair.plan, 0);
+    const char *reason;
+    ck_assert(oq_plan_has_rows(layer, &reason));
+    oq_shape shape;
+    const oq_type *type = &oq_graph_value(pair.original->graph, test_value(pair.original, "x"))->type;
+    shape.rank = type->rank;
+    for (int i = 0; i < type->rank; i++) shape.dim[i] = type->dim[i].size;
+    oq_value x = random_input(&shape), y = run(&x);
+    check(layer, &x.tensor, &y.tensor);
+    oq_value_release(&x);
+    oq_value_release(&y);
+    test_pair_release(&pair);
+}
+END_TEST
+
+START_TEST(positions_are_spread) {
+    const oq_patches p = {.positions = 1000};
+    for (uint64_t seed = 0; seed < 20; seed++)
+        for (size_t take = 1; take < 1000; take += 37)
+            for (size_t i = 0; i < take; i++) {
+                const size_t at = oq_patches_choose(&p, take, i, seed);
+                ck_assert_uint_ge(at, i * 1000 / take);
+                ck_assert_uint_lt(at, (i + 1) * 1000 / take);
+            }
+}
+END_TEST
+
+// --- changing a layer's integers ---
+
+static int32_t changed(int32_t q) { return q > 0 ? q - 1 : q + 1; }
+
+START_TEST(integers_that_are_set_come_out) {
+    prepare(layers[_i]);
+    const oq_layer *layer = oq_plan_layer(pair.plan, 0);
+    const oq_weight *was = layer->operand[layer->operand[0].weight ? 0 : 1].weight;
+    oq_weight_rows rows, again;
+    CK_OK(oq_plan_take_rows(pair.plan, layer, &rows, &err), &err);
+    const size_t count = rows.outputs * rows.depth;
+    for (size_t i = 0; i < count; i++) rows.q[i] = changed(rows.q[i]);
+    CK_OK(oq_plan_set_rows(pair.plan, 0, &rows, &err), &err);
+    CK_OK(oq_plan_take_rows(pair.plan, layer, &again, &err), &err);
+    ck_assert_mem_eq(rows.q, again.q, count * sizeof *rows.q);
+    ck_assert_mem_eq(rows.w, again.w, count * sizeof *rows.w);
+    ck_assert(!layer->vector); // no bias came with it
+    oq_plan_revert(pair.plan);
+    ck_assert_ptr_eq(layer->operand[rows.operand].weight, was);
+    oq_weight_rows_release(&rows);
+    oq_weight_rows_release(&again);
+    test_pair_release(&pair);
+}
+END_TEST
+
+START_TEST(what_has_no_rows_says_why) {
+    static const char *const texts[] = {
+        "in x float32[2,3,4]\nin z float32[2,4,5]\ny = MatMul(x, z)\nout y\n",
+        "in x float32[2,3,4]\nrandom w float32[2,4,5] 1 1\ny = MatMul(x, w)\nout y\n",
+        "in x float32[3,4]\nrandom w float32[4,5] 1 1\ny = Gemm(x, w) alpha=0.0\nout y\n"};
+    static const char *const reasons[] = {"both operands are activations",
+                                          "its weights are a stack of matrices",
+                                          "its weights are multiplied by 0"};
+    const char *reason;
+    prepare(texts[_i]);
+    ck_assert(!oq_plan_has_rows(oq_plan_layer(pair.plan, 0), &reason));
+    ck_assert_str_eq(reason, reasons[_i]);
+    test_pair_release(&pair);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("tune/patches");
+    TCase *rows = tcase_create("rows");
+    const int count = sizeof layers / sizeof *layers;
+    tcase_add_loop_test(rows, rows_times_weights_are_the_layer, 0, count);
+    tcase_add_loop_test(rows, integers_that_are_set_come_out, 0, count);
+    tcase_add_loop_test(rows, what_has_no_rows_says_why, 0, 3);
+    tcase_add_test(rows, positions_are_spread);
+    suite_add_tcase(suite, rows);
+    return test_main(suite);
+}

@@ -1,0 +1,276 @@
+// Laws of rounding that looks at data: no integer alone can be moved for the better, what the judge says is
+// what the error does, and moments are those of the rows.
+#include "support/support.h"
+#include "tune/gram.h"
+#include "tune/round.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 40, DEPTH = 21, SAMPLES = 90, WIDE = 2 * DEPTH };
+
+static oq_mem mem;
+static oq_error err;
+
+// Uniform in [-1, 1).
+static float noise(uint64_t *state) {
+    *state = *state * 6364136223846793005U + 1442695040888963407U;
+    return (float)(*state >> 40) / (float)(1 << 23) - 1;
+}
+
+typedef struct setting {
+    float w[ROWS * DEPTH];
+    int32_t q[ROWS * DEPTH];
+    oq_qparam params[ROWS];
+    oq_gram gram;
+    oq_round_problem problem;
+} setting;
+
+// Inputs that hang together: neighbours share most of what they are; the quantized ones are off by a tenth.
+static void add_rows(oq_gram *gram, size_t count, uint64_t seed) {
+    for (size_t r = 0; r < count; r++) {
+        float *x, *xq;
+        float common = noise(&seed);
+        oq_gram_row(gram, &x, &xq);
+        for (size_t k = 0; k < gram->groups * gram->depth; k++) {
+            common = 0.9F * common + 0.3F * noise(&seed);
+            x[k] = common + 0.5F;
+            xq[k] = x[k] + 0.1F * noise(&seed) + 0.05F;
+        }
+        CK_OK(oq_gram_add(gram, &err), &err);
+    }
+}
+
+static void begin(setting *s, int bits, oq_pool *pool) {
+    uint64_t seed = 5;
+    *s = (setting){0};
+    const oq_grid grid = oq_grid_make(bits, true, true);
+    for (size_t i = 0; i < ROWS; i++) s->params[i] = (oq_qparam){.scale = 1 / (float)grid.qmax};
+    for (size_t i = 0; i < ROWS * DEPTH; i++) {
+        s->w[i] = noise(&seed);
+        s->q[i] = oq_quantize_one(&grid, s->params[i / DEPTH], s->w[i]);
+    }
+    CK_OK(oq_gram_begin(&s->gram, &mem, pool, 1, DEPTH, true, &err), &err);
+    add_rows(&s->gram, SAMPLES, 77);
+    CK_OK(oq_gram_end(&s->gram, &err), &err);
+    s->problem = (oq_round_problem){.mem = &mem,
+                                    .pool = pool,
+                                    .rows = ROWS,
+                                    .depth = DEPTH,
+                                    .pitch = DEPTH,
+                                    .w = s->w,
+                                    .q = s->q,
+                                    .grid = grid,
+                                    .params = s->params,
+                                    .group = DEPTH,
+                                    .second = s->gram.second,
+                                    .drift = s->gram.drift,
+                                    .ridge = 0.01F,
+                                    .share = 1};
+}
+
+static void end(setting *s) {
+    oq_gram_release(&s->gram);
+    ck_assert_uint_eq(mem.used, 0);
+}
+
+// The error of one row as round.h has it, in double.
+static double error_of(const oq_round_problem *p, size_t row, const int32_t *q) {
+    double e[DEPTH], sum = 0, trace = 0;
+    for (size_t k = 0; k < p->depth; k++) {
+        e[k] = (double)oq_dequantize_one(p->params[row], q[row * p->pitch + k]) -
+               (double)p->w[row * p->pitch + k];
+        trace += (double)p->second[k * p->depth + k];
+    }
+    for (size_t i = 0; i < p->depth; i++) {
+        sum += (double)p->ridge * trace / (double)p->depth * e[i] * e[i];
+        for (size_t j = 0; j < p->depth; j++) {
+            sum += e[i] * (double)p->second[i * p->depth + j] * e[j];
+            const double drift = p->drift ? (double)p->drift[i * p->depth + j] : 0;
+            sum -= 2 * (double)p->share * (double)p->w[row * p->pitch + i] * drift * e[j];
+        }
+    }
+    return sum;
+}
+
+static double total(const setting *s, const int32_t *q) {
+    double sum = 0;
+    for (size_t i = 0; i < ROWS; i++) sum += error_of(&s->problem, i, q);
+    return sum;
+}
+
+START_TEST(no_single_integer_is_better) {
+    setting s;
+    begin(&s, _i, NULL);
+    const double before = total(&s, s.q);
+    // Four sweeps may end early; further runs go on.
+    for (int i = 0; i < 200; i++) CK_OK(oq_round_descend(&s.problem, &err), &err);
+    const double after = total(&s, s.q);
+    ck_assert_msg(after < 0.7 * before, "%g -> %g", before, after);
+    for (size_t i = 0; i < ROWS * DEPTH; i++) {
+        const double own = error_of(&s.problem, i / DEPTH, s.q);
+        for (int step = -1; step <= 1; step += 2) {
+            const int32_t was = s.q[i];
+            if (was + step < s.problem.grid.qmin || was + step > s.problem.grid.qmax) continue;
+            s.q[i] = was + step;
+            const double moved = error_of(&s.problem, i / DEPTH, s.q);
+            s.q[i] = was;
+            ck_assert_msg(moved >= own - 1e-4 * fabs(own), "element %zu: %.9g instead of %.9g", i, moved,
+                          own);
+        }
+        ck_assert_int_ge(s.q[i], s.problem.grid.qmin);
+        ck_assert_int_le(s.q[i], s.problem.grid.qmax);
+    }
+    end(&s);
+}
+END_TEST
+
+// Inputs that have nothing to do with each other and arrive whole: nearest is best.
+START_TEST(independent_inputs_are_rounded_to_nearest) {
+    setting s;
+    int32_t nearest[ROWS * DEPTH];
+    begin(&s, 4, NULL);
+    memset(s.gram.second, 0, DEPTH * DEPTH * sizeof(float));
+    for (size_t k = 0; k < DEPTH; k++) s.gram.second[k * DEPTH + k] = 1 + (float)k;
+    s.problem.drift = NULL;
+    memcpy(nearest, s.q, sizeof nearest);
+    for (size_t i = 0; i < ROWS * DEPTH; i += 3) s.q[i] = 0; // wherever it starts from
+    CK_OK(oq_round_descend(&s.problem, &err), &err);
+    ck_assert_mem_eq(s.q, nearest, sizeof nearest);
+    end(&s);
+}
+END_TEST
+
+START_TEST(the_judge_tells_the_change) {
+    setting s;
+    int32_t nearest[ROWS * DEPTH];
+    double change[ROWS];
+    begin(&s, 3, NULL);
+    memcpy(nearest, s.q, sizeof nearest);
+    s.problem.share = (float)_i / 2;
+    CK_OK(oq_round_descend(&s.problem, &err), &err);
+    s.problem.ridge = 0;
+    s.problem.share = 1;
+    CK_OK(oq_round_change(&s.problem, nearest, change, &err), &err);
+    for (size_t i = 0; i < ROWS; i++) {
+        const double want = error_of(&s.problem, i, s.q) - error_of(&s.problem, i, nearest);
+        ck_assert_msg(fabs(change[i] - want) < 1e-4 * fabs(error_of(&s.problem, i, nearest)), "%g and not %g",
+                      change[i], want);
+    }
+    end(&s);
+}
+END_TEST
+
+START_TEST(threads_change_no_bit) {
+    setting one, many;
+    oq_pool *pool;
+    begin(&one, 4, NULL);
+    CK_OK(oq_round_descend(&one.problem, &err), &err);
+    oq_gram_release(&one.gram);
+    CK_OK(oq_pool_new(&mem, 3, &pool, &err), &err);
+    begin(&many, 4, pool);
+    CK_OK(oq_round_descend(&many.problem, &err), &err);
+    ck_assert_mem_eq(one.q, many.q, sizeof one.q);
+    oq_gram_release(&many.gram);
+    oq_pool_free(pool);
+}
+END_TEST
+
+// Groups that share a parameter along a row, and rows that are part of longer ones.
+START_TEST(groups_have_their_own_scales) {
+    setting s;
+    oq_qparam params[ROWS * 3];
+    begin(&s, 4, NULL);
+    for (size_t i = 0; i < ROWS * 3; i++) params[i] = (oq_qparam){.scale = 0.05F + 0.05F * (float)(i % 3)};
+    s.problem.params = params;
+    s.problem.group = 8; // of 21: 8, 8, 5
+    s.problem.second = s.gram.second;
+    s.problem.drift = NULL;
+    memset(s.gram.second, 0, DEPTH * DEPTH * sizeof(float));
+    for (size_t k = 0; k < DEPTH; k++) s.gram.second[k * DEPTH + k] = 1;
+    CK_OK(oq_round_descend(&s.problem, &err), &err);
+    for (size_t i = 0; i < ROWS * DEPTH; i++) {
+        const oq_qparam p = params[i / DEPTH * 3 + i % DEPTH / 8];
+        ck_assert_int_eq(s.q[i], oq_quantize_one(&s.problem.grid, p, s.w[i]));
+    }
+    end(&s);
+}
+END_TEST
+
+// --- moments ---
+
+typedef struct rows {
+    double x[SAMPLES][WIDE], xq[SAMPLES][WIDE], mean[WIDE], mean_q[WIDE];
+} rows;
+
+static void collect(rows *r) {
+    uint64_t seed = 77;
+    memset(r, 0, sizeof *r);
+    for (size_t i = 0; i < SAMPLES; i++) {
+        float common = noise(&seed);
+        for (size_t k = 0; k < WIDE; k++) {
+            common = 0.9F * common + 0.3F * noise(&seed);
+            const float x = common + 0.5F;
+            r->x[i][k] = (double)x;
+            r->xq[i][k] = (double)(x + 0.1F * noise(&seed) + 0.05F);
+            r->mean[k] += r->x[i][k] / SAMPLES;
+            r->mean_q[k] += r->xq[i][k] / SAMPLES;
+        }
+    }
+}
+
+START_TEST(moments_are_those_of_the_rows) {
+    static rows r;
+    oq_gram gram;
+    collect(&r);
+    CK_OK(oq_gram_begin(&gram, &mem, NULL, 2, DEPTH, _i, &err), &err);
+    gram.room = 7; // blocks that do not end with the rows
+    add_rows(&gram, SAMPLES, 77);
+    CK_OK(oq_gram_end(&gram, &err), &err);
+    ck_assert(gram.rows == SAMPLES);
+    for (size_t g = 0; g < 2; g++)
+        for (size_t i = 0; i < DEPTH; i++)
+            for (size_t j = 0; j < DEPTH; j++) {
+                const size_t a = g * DEPTH + i, b = g * DEPTH + j, at = a * DEPTH + j;
+                double second = 0, drift = 0;
+                const double ma = _i ? r.mean_q[a] : 0, mb = _i ? r.mean_q[b] : 0,
+                             md = _i ? r.mean[a] - r.mean_q[a] : 0;
+                for (size_t s = 0; s < SAMPLES; s++) {
+                    second += (r.xq[s][a] - ma) * (r.xq[s][b] - mb) / SAMPLES;
+                    drift += (r.x[s][a] - r.xq[s][a] - md) * (r.xq[s][b] - mb) / SAMPLES;
+                }
+                ck_assert_msg(fabs((double)gram.second[at] - second) < 1e-6, "second %zu %zu: %g, not %g", a,
+                              b, (double)gram.second[at], second);
+                ck_assert_msg(fabs((double)gram.drift[at] - drift) < 1e-6, "drift %zu %zu: %g, not %g", a, b,
+                              (double)gram.drift[at], drift);
+            }
+    oq_gram_release(&gram);
+    ck_assert_uint_eq(mem.used, 0);
+}
+END_TEST
+
+START_TEST(a_gram_that_finds_no_memory_is_released) {
+    oq_gram gram;
+    mem.fail_after = _i;
+    const oq_status status = oq_gram_begin(&gram, &mem, NULL, 3, 5, true, &err);
+    mem.fail_after = 0;
+    ck_assert_int_eq(status, ONNXQ_NO_MEMORY);
+    oq_gram_release(&gram);
+    ck_assert_uint_eq(mem.used, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("tune/round");
+    TCase *laws = tcase_create("laws");
+    tcase_add_loop_test(laws, no_single_integer_is_better, 2, 9);
+    tcase_add_test(laws, independent_inputs_are_rounded_to_nearest);
+    tcase_add_loop_test(laws, the_judge_tells_the_change, 0, 3);
+    tcase_add_test(laws, threads_change_no_bit);
+    tcase_add_test(laws, groups_have_their_own_scales);
+    tcase_add_loop_test(laws, moments_are_those_of_the_rows, 0, 2);
+    tcase_add_loop_test(laws, a_gram_that_finds_no_memory_is_released, 1, 10);
+    suite_add_tcase(suite, laws);
+    return test_main(suite);
+}
