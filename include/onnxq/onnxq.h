@@ -229,8 +229,11 @@ onnxq_status onnxq_operators(onnxq_session *session, onnxq_report **out, onnxq_e
 typedef enum onnxq_format { ONNXQ_FORMAT_QOPERATOR, ONNXQ_FORMAT_QDQ } onnxq_format;
 // What becomes integers.
 typedef enum onnxq_mode {
-    ONNXQ_MODE_STATIC,     // weights and activations; ranges of activations are fixed by calibration
-    ONNXQ_MODE_WEIGHT_ONLY // weights, behind a DequantizeLinear each; computation stays float; needs no data
+    ONNXQ_MODE_STATIC,      // weights and activations; ranges of activations are fixed by calibration
+    ONNXQ_MODE_WEIGHT_ONLY, // weights, behind a DequantizeLinear each; computation stays float; needs no data
+    // Weights and the activations that meet them in matrix products, whose ranges are found at run time;
+    // needs no data. Convolutions only where `op_types` or `include` name them.
+    ONNXQ_MODE_DYNAMIC
 } onnxq_mode;
 typedef enum onnxq_method {
     ONNXQ_METHOD_AUTO, // per tensor: ONNXQ_METHOD_MSE where that cuts outliers, else ONNXQ_METHOD_MINMAX

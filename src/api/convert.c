@@ -35,11 +35,15 @@ static oq_status check_type(onnxq_dtype type, const char *what, oq_error *err) {
     return oq_fail(err, ONNXQ_USAGE, "%s must be int8 or uint8, not %s", what, onnxq_dtype_name(type));
 }
 
+static const oq_mode modes[] = {[ONNXQ_MODE_STATIC] = OQ_MODE_STATIC,
+                                [ONNXQ_MODE_WEIGHT_ONLY] = OQ_MODE_WEIGHT_ONLY,
+                                [ONNXQ_MODE_DYNAMIC] = OQ_MODE_DYNAMIC};
+
 oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options *q, oq_error *err) {
     OQ_TRY(check_type(o->weight_type, "the type of weights", err));
     OQ_TRY(check_type(o->activation_type, "the type of activations", err));
     *q = oq_quant_defaults();
-    q->mode = o->mode == ONNXQ_MODE_WEIGHT_ONLY ? OQ_MODE_WEIGHT_ONLY : OQ_MODE_STATIC;
+    q->mode = modes[o->mode];
     q->format = o->format == ONNXQ_FORMAT_QDQ ? OQ_FORMAT_QDQ : OQ_FORMAT_QOPERATOR;
     q->weight_bits = o->weight_bits;
     q->activation_bits = o->activation_bits;
@@ -164,6 +168,36 @@ done:
     return status;
 }
 
+// Dynamic mode: a plan without statistics.
+static oq_status convert_dynamic(const onnxq_model *model, oq_prepared *prepared,
+                                 const oq_quant_options *quant, oq_convert_facts *facts, oq_error *err) {
+    oq_graph *graph = prepared->model->graph;
+    oq_plan *plan = NULL;
+    oq_status status;
+    OQ_TRY(oq_pass_upgrade_opset(prepared->model, oq_quant_minimum_opset(quant), err));
+    OQ_TRY(oq_infer_graph(graph, err));
+    OQ_TRY(oq_plan_make(graph, NULL, quant, &plan, err));
+    OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
+    OQ_TRY_DONE(oq_plan_emit(plan, graph, err));
+    OQ_TRY_DONE(oq_graph_sweep(graph, true, err));
+    OQ_TRY_DONE(oq_infer_graph(graph, err));
+    OQ_TRY_DONE(oq_check_graph(graph, false, err));
+done:
+    oq_plan_free(plan);
+    return status;
+}
+
+// Options that say something about ranges found by calibration, where there is none.
+static oq_status check_dynamic(const onnxq_convert_options *o, const onnxq_statistics *statistics,
+                               oq_error *err) {
+    const char *useless = statistics                            ? "statistics are"
+                          : o->method != ONNXQ_METHOD_AUTO      ? "a range method is"
+                          : o->format != ONNXQ_FORMAT_QOPERATOR ? "a format is"
+                                                                : NULL;
+    if (!useless) return ONNXQ_OK;
+    return oq_fail(err, ONNXQ_USAGE, "in dynamic mode ranges are found at run time: %s of no use", useless);
+}
+
 static oq_status compare(const onnxq_model *model, const oq_prepared *quantized, const onnxq_data *data,
                          const onnxq_convert_options *o, oq_verify_result *result, oq_error *err) {
     const onnxq_session *session = model->session;
@@ -187,8 +221,9 @@ static const oq_metric metrics[] = {[ONNXQ_METRIC_NONE] = OQ_METRIC_NONE,
                                     [ONNXQ_METRIC_AGREEMENT] = OQ_METRIC_AGREEMENT,
                                     [ONNXQ_METRIC_ACCURACY] = OQ_METRIC_ACCURACY};
 
-static const char *const mode_names[] = {
-    [ONNXQ_MODE_STATIC] = "static", [ONNXQ_MODE_WEIGHT_ONLY] = "weight-only"};
+static const char *const mode_names[] = {[ONNXQ_MODE_STATIC] = "static",
+                                         [ONNXQ_MODE_WEIGHT_ONLY] = "weight-only",
+                                         [ONNXQ_MODE_DYNAMIC] = "dynamic"};
 
 static oq_status check_mode(const onnxq_convert_options *options, const onnxq_statistics *statistics,
                             const onnxq_data *data, oq_error *err) {
@@ -197,7 +232,7 @@ static oq_status check_mode(const onnxq_convert_options *options, const onnxq_st
     if (options->mode != ONNXQ_MODE_STATIC && options->metric != ONNXQ_METRIC_NONE)
         return oq_fail(err, ONNXQ_USAGE, "a drop can be held in static mode only, not in %s mode",
                        mode_names[options->mode]);
-    return ONNXQ_OK;
+    return options->mode == ONNXQ_MODE_DYNAMIC ? check_dynamic(options, statistics, err) : ONNXQ_OK;
 }
 
 static oq_status check_budget(const onnxq_convert_options *options, const onnxq_data *data, oq_error *err) {
@@ -267,6 +302,8 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     if (*facts.cannot_run.message) data = NULL; // nothing is corrected or compared
     if (options->mode == ONNXQ_MODE_WEIGHT_ONLY)
         OQ_TRY_DONE(convert_weights(model, &prepared, &q, &facts, err));
+    else if (options->mode == ONNXQ_MODE_DYNAMIC)
+        OQ_TRY_DONE(convert_dynamic(model, &prepared, &q, &facts, err));
     else
         OQ_TRY_DONE(
             convert_static(model, &prepared, statistics, data ? data->set : NULL, options, &q, &facts, err));

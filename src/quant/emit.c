@@ -283,6 +283,13 @@ static oq_status dequantize_what_is_read(oq_emitter *e, oq_error *err) {
     return ONNXQ_OK;
 }
 
+static oq_status emit_layer(oq_emitter *e, const oq_layer *layer, oq_error *err) {
+    if (e->plan->options.mode == OQ_MODE_DYNAMIC) return oq_emit_dynamic(e, layer, err);
+    if (oq_layer_is_line(layer)) return oq_emit_line(e, layer, err);
+    return e->plan->options.format == OQ_FORMAT_QDQ || layer->wide ? oq_emit_qdq(e, layer, err)
+                                                                   : oq_emit_qoperator(e, layer, err);
+}
+
 static oq_status walk(oq_emitter *e, oq_error *err) {
     const oq_plan *plan = e->plan;
     for (size_t i = 0; i < plan->order_count; i++) {
@@ -290,9 +297,7 @@ static oq_status walk(oq_emitter *e, oq_error *err) {
         const int32_t index = plan->layer_of[id];
         if (index >= 0 && !plan->layers[index].dropped) {
             const oq_layer *layer = &plan->layers[index];
-            OQ_TRY(oq_layer_is_line(layer)                                ? oq_emit_line(e, layer, err)
-                   : plan->options.format == OQ_FORMAT_QDQ || layer->wide ? oq_emit_qdq(e, layer, err)
-                                                                          : oq_emit_qoperator(e, layer, err));
+            OQ_TRY(emit_layer(e, layer, err));
         } else if (plan->moving[id]) {
             OQ_TRY(emit_passthrough(e, oq_graph_node(e->graph, id), err));
         }

@@ -65,6 +65,8 @@ oq_shape oq_weight_params_shape(const oq_weight *w);
 oq_status oq_emit_operand(oq_emitter *e, const oq_layer *layer, int index, oq_value_id *out, oq_error *err);
 oq_status oq_emit_operand_params(oq_emitter *e, const oq_operand *operand, oq_value_id *scale,
                                  oq_value_id *zero, oq_error *err);
+// Zero point of a factor of MatMulInteger or ConvInteger; OQ_NONE for weights whose zero points are all 0.
+oq_status oq_emit_zero(oq_emitter *e, const oq_operand *operand, oq_value_id *out, oq_error *err);
 // int32 bias and, when asked for, its scale (products of the operands' scales, one or one per channel).
 oq_status oq_emit_bias(oq_emitter *e, const oq_layer *layer, oq_value_id *bias, oq_value_id *scale,
                        oq_error *err);
@@ -78,5 +80,7 @@ void oq_emit_remove(oq_emitter *e, const oq_layer *layer);
 oq_status oq_emit_line(oq_emitter *e, const oq_layer *layer, oq_error *err);
 oq_status oq_emit_qoperator(oq_emitter *e, const oq_layer *layer, oq_error *err);
 oq_status oq_emit_qdq(oq_emitter *e, const oq_layer *layer, oq_error *err);
+// --- and the one of dynamic mode ---
+oq_status oq_emit_dynamic(oq_emitter *e, const oq_layer *layer, oq_error *err);
 
 #endif

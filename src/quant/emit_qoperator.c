@@ -51,8 +51,7 @@ static oq_status emit_product_scale(oq_emitter *e, const oq_layer *layer, oq_val
     return status;
 }
 
-// A zero point of 0 is left out; otherwise the operand's own.
-static oq_status emit_zero(oq_emitter *e, const oq_operand *operand, oq_value_id *out, oq_error *err) {
+oq_status oq_emit_zero(oq_emitter *e, const oq_operand *operand, oq_value_id *out, oq_error *err) {
     oq_value_id scale;
     bool all_zero = operand->weight != NULL;
     for (size_t c = 0; operand->weight && c < oq_weight_params(operand->weight); c++)
@@ -68,7 +67,7 @@ static oq_status emit_matmul_integer(oq_emitter *e, const oq_layer *layer, oq_er
     oq_value_id in[4], sum, cast, scale, product, result = layer->output, addend = OQ_NONE;
     for (int i = 0; i < 2; i++) {
         OQ_TRY(oq_emit_operand(e, layer, i, &in[i], err));
-        OQ_TRY(emit_zero(e, &layer->operand[i], &in[2 + i], err));
+        OQ_TRY(oq_emit_zero(e, &layer->operand[i], &in[2 + i], err));
     }
     OQ_TRY(emit_product_scale(e, layer, &scale, err));
     if (adds) OQ_TRY(oq_emit_addend(e, layer, &addend, err));

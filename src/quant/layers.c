@@ -146,6 +146,8 @@ oq_status oq_plan_find_layers(oq_plan *plan, oq_error *err) {
         const oq_node *node = oq_graph_node(plan->graph, plan->order[i]);
         const oq_rule *rule = oq_rule_find(node);
         plan->nodes[node->id].macs = oq_op_macs(plan->graph, node);
+        if (rule && rule->kind == OQ_RULE_FLOAT && plan->options.mode == OQ_MODE_DYNAMIC)
+            plan->nodes[node->id].reason = "the standard has no integer form of it";
         if (!rule || rule->kind == OQ_RULE_FLOAT) continue;
         if (rule->kind == OQ_RULE_PASSTHROUGH) {
             consider_passthrough(plan, node, rule);

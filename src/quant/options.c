@@ -25,6 +25,7 @@ static int64_t opset_of(const oq_quant_options *options, int weight_bits, int ac
 }
 
 int64_t oq_quant_minimum_opset(const oq_quant_options *options) {
+    if (options->mode == OQ_MODE_DYNAMIC) return 11; // DynamicQuantizeLinear
     int64_t opset = opset_of(options, options->weight_bits, options->activation_bits);
     for (size_t i = 0; i < options->override_count; i++) {
         int weight_bits, activation_bits;
@@ -41,14 +42,28 @@ static oq_status check_bits(int bits, const char *what, oq_error *err) {
     return oq_fail(err, ONNXQ_USAGE, "%s can have 2 to 16 bits, not %d", what, bits);
 }
 
+// DynamicQuantizeLinear gives uint8 and nothing else, MatMulInteger takes 8 bits.
+static oq_status check_dynamic(const oq_quant_options *options, int weight_bits, int activation_bits,
+                               oq_error *err) {
+    if (options->mode != OQ_MODE_DYNAMIC) return ONNXQ_OK;
+    if (activation_bits != 8 || options->activation_signed || options->activation_symmetric)
+        return oq_fail(err, ONNXQ_USAGE,
+                       "dynamic mode has 8-bit unsigned asymmetric activations: DynamicQuantizeLinear gives "
+                       "no others");
+    if (weight_bits <= 8) return ONNXQ_OK;
+    return oq_fail(err, ONNXQ_USAGE, "dynamic mode has weights of at most 8 bits, not %d", weight_bits);
+}
+
 oq_status oq_options_check(const oq_quant_options *options, oq_error *err) {
     OQ_TRY(check_bits(options->weight_bits, "weights", err));
     OQ_TRY(check_bits(options->activation_bits, "activations", err));
+    OQ_TRY(check_dynamic(options, options->weight_bits, options->activation_bits, err));
     for (size_t i = 0; i < options->override_count; i++) {
         int weight_bits, activation_bits;
         oq_options_widths(options, options->overrides[i].node, &weight_bits, &activation_bits);
         OQ_TRY(check_bits(weight_bits, "weights", err));
         OQ_TRY(check_bits(activation_bits, "activations", err));
+        OQ_TRY(check_dynamic(options, weight_bits, activation_bits, err));
     }
     if (options->group_size < 0)
         return oq_fail(err, ONNXQ_USAGE, "a group has at least one weight, not %lld",

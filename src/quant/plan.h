@@ -105,6 +105,9 @@ oq_value_id oq_plan_leader(const oq_plan *plan, oq_value_id value);
 // group.
 oq_grid oq_plan_grid(const oq_plan *plan, oq_value_id value);
 
+// dynamic.c: in place of flow, ranges and weights; fits or drops every layer.
+oq_status oq_plan_dynamic(oq_plan *plan, oq_error *err);
+
 // ranges.c: the bool or 8-bit integer value behind a Cast whose results the grid of `value` holds as they
 // are, or OQ_NONE.
 oq_value_id oq_plan_cast_source(const oq_plan *plan, oq_value_id value);

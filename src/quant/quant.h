@@ -16,8 +16,9 @@
 typedef enum oq_format { OQ_FORMAT_QOPERATOR, OQ_FORMAT_QDQ } oq_format;
 
 // static: products run on integers, ranges of activations come from calibration. weight-only: weights are
-// stored as integers and everything is computed in float (storage.h).
-typedef enum oq_mode { OQ_MODE_STATIC, OQ_MODE_WEIGHT_ONLY } oq_mode;
+// stored as integers and everything is computed in float (storage.h). dynamic: products run on integers, and
+// the range of each activation is found at run time.
+typedef enum oq_mode { OQ_MODE_STATIC, OQ_MODE_WEIGHT_ONLY, OQ_MODE_DYNAMIC } oq_mode;
 
 // A value that a region (node->region) reads without telling values below `low` apart (HardSwish gives 0
 // below -3): its range is cut there when nobody else needs more. oq_region_floor of passes/ knows `low` for
@@ -118,9 +119,10 @@ oq_status oq_quant_observe(oq_graph *graph, const oq_quant_options *options, boo
 // Marks the nodes that rules and options make layers of: what a plan quantizes when ranges and weights allow
 // it. `chosen` [graph->node_count] is overwritten.
 oq_status oq_quant_chosen(oq_graph *graph, const oq_quant_options *options, bool *chosen, oq_error *err);
-// Decides everything. `graph` is the main graph, prepared, with inferred types and marked regions; it is not
-// changed and must outlive the plan. The same inputs give the same plan. Errors: BAD_DATA when a range holds
-// NaN or infinity (names the tensor), USAGE when the options contradict each other.
+// Decides everything. `stats` may be NULL in dynamic mode. `graph` is the main graph, prepared, with inferred
+// types and marked regions; it is not changed and must outlive the plan. The same inputs give the same plan.
+// Errors: BAD_DATA when a range holds NaN or infinity (names the tensor), USAGE when the options contradict
+// each other.
 oq_status oq_plan_make(oq_graph *graph, const oq_stats *stats, const oq_quant_options *options, oq_plan **out,
                        oq_error *err);
 void oq_plan_free(oq_plan *plan); // NULL is allowed
