@@ -3,10 +3,8 @@
 #include "base/file.h"
 #include "base/text.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct run_work {
     onnxq_session *session;
@@ -17,11 +15,6 @@ typedef struct run_work {
     const char *folder;
     onnxq_output_format format;
 } run_work;
-
-static oq_status make_folder(const char *path, oq_error *err) {
-    if (!mkdir(path, 0777) || (errno == EEXIST && oq_path_is_folder(path))) return ONNXQ_OK;
-    return oq_fail(err, ONNXQ_IO, "cannot make the folder '%s': %s", path, strerror(errno));
-}
 
 static oq_status write_npz(const run_work *w, size_t index, const oq_value *outputs, oq_error *err) {
     size_t count;
@@ -64,7 +57,7 @@ static oq_status write_pb(const run_work *w, size_t index, const oq_value *outpu
     char folder[64], name[32];
     snprintf(folder, sizeof folder, "test_data_set_%zu", index);
     char *inside = oq_path_join(mem, w->folder, folder, err);
-    oq_status status = inside ? make_folder(inside, err) : ONNXQ_NO_MEMORY;
+    oq_status status = inside ? oq_path_make_folder(inside, err) : ONNXQ_NO_MEMORY;
     for (size_t k = 0; k < count && status == ONNXQ_OK; k++) {
         oq_text bytes;
         oq_text_init(&bytes, mem);
@@ -111,7 +104,7 @@ onnxq_status onnxq_run(onnxq_model *model, const onnxq_data *data, const char *f
     OQ_TRY_DONE(oq_program_new(model->model->graph, NULL, &program, err));
     work.program = program;
     work.workers = oq_mem_calloc(&session->mem, threads, sizeof(oq_worker *), err);
-    status = work.workers ? make_folder(folder, err) : ONNXQ_NO_MEMORY;
+    status = work.workers ? oq_path_make_folder(folder, err) : ONNXQ_NO_MEMORY;
     if (status == ONNXQ_OK)
         status = oq_pool_run(session->pool, oq_dataset_count(data->set), one_sample, &work, err);
 done:

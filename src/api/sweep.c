@@ -43,6 +43,7 @@ static oq_status sweep(onnxq_model *model, const oq_sweep_source *source, oq_tun
     oq_sweep found = {0};
     oq_sweep_options how = {.width_count = options->width_count,
                             .judges = options->judges ? options->judges->set : NULL,
+                            .folder = options->folder,
                             .limit = options->limit,
                             .tuning = tuning,
                             .progress = &session->progress,

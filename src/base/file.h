@@ -40,6 +40,7 @@ char *oq_path_join(oq_mem *mem, const char *folder, const char *name, oq_error *
 const char *oq_path_name(const char *path); // the part behind the last slash, inside `path`
 bool oq_path_is_folder(const char *path);
 bool oq_path_exists(const char *path);
+oq_status oq_path_make_folder(const char *path, oq_error *err); // its parent is there; it may be there too
 // The names in a folder, sorted bytewise, without . and ..; each and the list itself are blocks of `mem`.
 oq_status oq_path_list(oq_mem *mem, const char *folder, char ***names, size_t *count, oq_error *err);
 void oq_path_list_free(oq_mem *mem, char **names, size_t count);

@@ -49,6 +49,11 @@ bool oq_path_exists(const char *path) {
     return stat(path, &info) == 0;
 }
 
+oq_status oq_path_make_folder(const char *path, oq_error *err) {
+    if (!mkdir(path, 0777) || (errno == EEXIST && oq_path_is_folder(path))) return ONNXQ_OK;
+    return oq_fail(err, ONNXQ_IO, "cannot make the folder '%s': %s", path, strerror(errno));
+}
+
 static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }

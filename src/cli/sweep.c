@@ -11,7 +11,7 @@ typedef struct sweep_values {
     const char *bits, *weight_bits, *activation_bits;
     text_list judges;
     size_t limit;
-    const char *svg, *output, *title;
+    const char *svg, *output, *title, *folder;
 } sweep_values;
 
 #define AT(member) offsetof(sweep_values, member)
@@ -34,6 +34,8 @@ static const option options[] = {
      AT(convert.labels), 0, 0},
     {"limit", 0, OPTION_COUNT, "N", "judge on at most N samples (default: all)", AT(limit), 1, 1e12},
     {"title", 0, OPTION_TEXT, "TEXT", "of table and picture (default: the file's name)", AT(title), 0, 0},
+    {"models", 0, OPTION_TEXT, "FOLDER",
+     "write each model, as FOLDER/w8a8.onnx and so on (weight-only: w8.onnx)", AT(folder), 0, 0},
     {"svg", 0, OPTION_TEXT, "FILE.svg", "draw the table", AT(svg), 0, 0},
     {"output", 'o', OPTION_TEXT, "FILE.json", "write the JSON that --json prints", AT(output), 0, 0},
     {0}};
@@ -142,8 +144,11 @@ static void release(objects *o) {
 
 static onnxq_status measure(const sweep_values *v, objects *o, onnxq_error *err) {
     onnxq_convert_options how = convert_options_of(&v->convert);
-    onnxq_sweep_options sweep = {
-        .judges = o->judges, .labels = v->convert.labels, .limit = v->limit, .title = v->title};
+    onnxq_sweep_options sweep = {.judges = o->judges,
+                                 .labels = v->convert.labels,
+                                 .limit = v->limit,
+                                 .title = v->title,
+                                 .folder = v->folder};
     how.layers = o->layers;
     how.layer_count = v->convert.layers.count;
     const onnxq_status status = choose_widths(v, &o->widths, &sweep.width_count, err);

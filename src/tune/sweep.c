@@ -1,10 +1,12 @@
 // Sweeps: a clone of the prepared model is quantized at each width and compared with the float model.
 #include "tune/sweep.h"
+#include "base/file.h"
 #include "onnx/onnx.h"
 #include "tune/samples.h"
 #include "verify/verify.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct run {
@@ -105,6 +107,19 @@ static oq_status compare(const run *r, oq_model *quantized, oq_sweep_point *poin
     return ONNXQ_OK;
 }
 
+static oq_status save(const run *r, const oq_model *quantized, const oq_sweep_point *point, oq_error *err) {
+    char name[32];
+    if (!r->options->folder) return ONNXQ_OK;
+    if (point->width.activation_bits)
+        snprintf(name, sizeof name, "w%da%d.onnx", point->width.weight_bits, point->width.activation_bits);
+    else
+        snprintf(name, sizeof name, "w%d.onnx", point->width.weight_bits);
+    char *path = oq_path_join(r->out->mem, r->options->folder, name, err);
+    const oq_status status = path ? oq_onnx_save(quantized, path, NULL, err) : ONNXQ_NO_MEMORY;
+    oq_mem_free(r->out->mem, path);
+    return status;
+}
+
 // What concerns one width alone; anything else ends the sweep.
 static bool is_refusal(oq_status status) { return status == ONNXQ_UNSUPPORTED || status == ONNXQ_USAGE; }
 
@@ -120,6 +135,7 @@ static oq_status measure(run *r, oq_sweep_point *point, oq_error *err) {
         if (err) *err = refusal;
     } else {
         status = oq_onnx_size(clone, &point->bytes, err);
+        if (status == ONNXQ_OK) status = save(r, clone, point, err);
         if (status == ONNXQ_OK) status = compare(r, clone, point, err);
     }
     oq_model_free(clone);
@@ -152,6 +168,7 @@ oq_status oq_sweep_measure(const oq_sweep_source *source, const oq_sweep_options
     out->points = oq_mem_calloc(mem, out->count + 1, sizeof *out->points, err);
     status = out->points ? ONNXQ_OK : ONNXQ_NO_MEMORY;
     for (size_t i = 0; status == ONNXQ_OK && i < out->count; i++) out->points[i].width = options->widths[i];
+    if (status == ONNXQ_OK && options->folder) status = oq_path_make_folder(options->folder, err);
     if (status == ONNXQ_OK) status = oq_onnx_size(source->original, &out->bytes, err);
     if (status == ONNXQ_OK) status = measure_all(&r, err);
     if (status != ONNXQ_OK) oq_sweep_release(out);

@@ -14,8 +14,9 @@ typedef struct oq_sweep_options {
     const oq_dataset *judges; // what is compared; NULL: the samples of the data that are held out (samples.h)
     const int64_t *labels;    // one a sample of the judges, or NULL
     size_t label_count;
-    size_t limit;     // compare at most so many samples; 0: all
-    oq_tuning tuning; // of every plan
+    const char *folder; // where each model is written as w8a8.onnx (weight-only: w8.onnx), or NULL
+    size_t limit;       // compare at most so many samples; 0: all
+    oq_tuning tuning;   // of every plan
     const oq_progress *progress;
     oq_pool *pool;
 } oq_sweep_options;

@@ -62,10 +62,11 @@ def check_against_runtime(folder):
     for width in ("8,8", "4,8", "16,16"):
         weights, activations = width.split(",")
         options = ["--weight-bits", weights, "--activation-bits", activations, "--format", "qdq"]
-        row = sweep(folder, *options)[1]["widths"][0]
+        row = sweep(folder, *options, "--models", f"{folder}/models")[1]["widths"][0]
         out = f"{folder}/q.onnx"
         subprocess.run([ONNXQ, "convert", MODEL, out, "--data", CALIB, "-q", *options], check=True)
-        assert os.path.getsize(out) == row["bytes"]
+        written = f"{folder}/models/w{weights}a{activations}.onnx"
+        assert open(out, "rb").read() == open(written, "rb").read() and os.path.getsize(out) == row["bytes"]
         samples = next(iter(np.load(EVAL).values()))[:200]
         y, z = run(MODEL, samples).astype(np.float64), run(out, samples).astype(np.float64)
         sqnr = 10 * np.log10((y ** 2).sum() / ((y - z) ** 2).sum())
