@@ -298,6 +298,10 @@ typedef struct onnxq_convert_options {
     double budget;
     const char *labels; // .npy of integers, one a sample of `data`; for ONNXQ_METRIC_ACCURACY
     int dequantize;     // of a model that is quantized: the float model back
+    // Not 0: weights of layers get fewer bits than `weight_bits` where the samples show that it costs least,
+    // until the file has at most `target_bytes`, or weights have at most `target_bits` in the mean. One of
+    // them, and no metric.
+    double target_bytes, target_bits;
 } onnxq_convert_options;
 
 onnxq_convert_options onnxq_convert_defaults(void);
@@ -305,7 +309,8 @@ onnxq_convert_options onnxq_convert_defaults(void);
 // NULL when there are statistics or the mode needs none: then nothing is compared at the end. A model with a
 // node that cannot be run needs statistics in static mode; then nothing is compared either, and biases stay
 // as they are. `report` may be NULL. Errors: USAGE, BAD_MODEL, BAD_DATA, UNSUPPORTED; ACCURACY when the
-// budget cannot be kept with a single layer quantized: then `out` and `report` are the best that was found.
+// budget cannot be kept with a single layer quantized, or the target is below what the narrowest widths
+// give: then `out` and `report` are the best that was found.
 //
 // A model that is quantized already keeps every scale, zero point and integer weight, and only gets the other
 // format, or is dequantized: of the options, `format`, `dequantize` and `verify_samples` count, others than
@@ -332,6 +337,8 @@ typedef struct onnxq_sweep_options {
                               // (every fourth; all of them below 4, and in weight-only mode)
     const char *labels;       // .npy of integers, one a sample of the judges (or of `data`), or NULL
     size_t limit;             // compare on at most so many samples; 0 = all
+    const char *folder;       // where each model is written as w<bits>a<bits>.onnx (made when not there), or
+                              // NULL
     const char *title;        // of table and picture; NULL: the file's name
 } onnxq_sweep_options;
 

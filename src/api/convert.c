@@ -112,16 +112,32 @@ oq_tuning oq_tuning_of(const onnxq_convert_options *options, const oq_dataset *d
     return (oq_tuning){.biases = !options->no_correction, .rounding = roundings[options->rounding]};
 }
 
+// With a target for the size, the overrides of `quant` become those that meet it.
+static oq_status choose_widths(const onnxq_session *session, const oq_prepared *prepared,
+                               const oq_stats *stats, const oq_dataset *data, oq_quant_options *quant,
+                               oq_convert_facts *facts, oq_error *err) {
+    if (facts->goal == OQ_GOAL_NONE) return ONNXQ_OK;
+    const oq_widths_source source = {prepared->model, stats, data, quant};
+    const oq_widths_options options = {
+        .goal = facts->goal, .most = facts->target, .progress = &session->progress, .pool = session->pool};
+    OQ_TRY(oq_widths_choose(&source, &options, &facts->widths, err));
+    quant->overrides = facts->widths.overrides;
+    quant->override_count = facts->widths.override_count;
+    return ONNXQ_OK;
+}
+
 // Quantizes the prepared model in place; its facts before emission go into `facts`.
 static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const oq_stats *stats,
                           const oq_dataset *data, const onnxq_convert_options *options,
-                          const oq_quant_options *quant, oq_convert_facts *facts, oq_error *err) {
-    oq_quantization q;
+                          const oq_quant_options *asked, oq_convert_facts *facts, oq_error *err) {
+    oq_quant_options quant = *asked;
+    oq_quantization q = {0};
     oq_plan *plan = NULL;
     oq_graph *graph = prepared->model->graph;
     oq_status status;
     facts->tuning = oq_tuning_of(options, data);
-    OQ_TRY_DONE(oq_quantization_begin(&q, prepared->model, stats, quant, err));
+    OQ_TRY_DONE(choose_widths(model->session, prepared, stats, data, &quant, facts, err));
+    OQ_TRY_DONE(oq_quantization_begin(&q, prepared->model, stats, &quant, err));
     facts->input_grids = q.input_grids;
     OQ_TRY_DONE(make_plan(model->session, &q, data, options, &plan, facts, err));
     OQ_TRY_DONE(oq_ranges_check(stats, graph, plan, err));
@@ -232,16 +248,33 @@ static oq_status check_mode(const onnxq_convert_options *options, const onnxq_st
     if (options->mode != ONNXQ_MODE_STATIC && options->metric != ONNXQ_METRIC_NONE)
         return oq_fail(err, ONNXQ_USAGE, "a drop can be held in static mode only, not in %s mode",
                        mode_names[options->mode]);
-    return options->mode == ONNXQ_MODE_DYNAMIC ? check_dynamic(options, statistics, err) : ONNXQ_OK;
+    if (options->mode != ONNXQ_MODE_STATIC && (options->target_bytes != 0 || options->target_bits != 0))
+        return oq_fail(err, ONNXQ_USAGE,
+                       "a target for the size can be met in static mode only, not in %s mode",
+                       mode_names[options->mode]);
+    return ONNXQ_OK;
+}
+
+static oq_status check_target(const onnxq_convert_options *options, oq_error *err) {
+    const bool bytes = options->target_bytes != 0, bits = options->target_bits != 0;
+    if ((bytes && !(options->target_bytes > 0)) || (bits && !(options->target_bits > 0)))
+        return oq_fail(err, ONNXQ_USAGE, "a target for the size must be a positive number");
+    if (bytes + bits + (options->metric != ONNXQ_METRIC_NONE) > 1)
+        return oq_fail(err, ONNXQ_USAGE,
+                       "a target size, target bits and a drop exclude each other: give one of them");
+    return ONNXQ_OK;
 }
 
 static oq_status check_budget(const onnxq_convert_options *options, const onnxq_data *data, oq_error *err) {
-    if (options->metric == ONNXQ_METRIC_NONE) return ONNXQ_OK;
+    OQ_TRY(check_target(options, err));
+    const bool target = options->target_bytes != 0 || options->target_bits != 0;
+    if (options->metric == ONNXQ_METRIC_NONE && !target) return ONNXQ_OK;
     if (!data)
-        return oq_fail(err, ONNXQ_USAGE,
-                       "a drop can only be held on samples: give them beside the statistics");
+        return oq_fail(err, ONNXQ_USAGE, "a %s on samples: give them beside the statistics",
+                       target ? "target is met by what layers lose" : "drop can only be held");
     if (oq_dataset_is_synthetic(data->set))
-        return oq_fail(err, ONNXQ_BAD_DATA, "a drop cannot be held on made-up samples: give real ones");
+        return oq_fail(err, ONNXQ_BAD_DATA, "a %s on made-up samples: give real ones",
+                       target ? "target cannot be met" : "drop cannot be held");
     if (options->metric == ONNXQ_METRIC_ACCURACY && !options->labels)
         return oq_fail(err, ONNXQ_USAGE, "accuracy needs labels: give one a sample");
     return ONNXQ_OK;
@@ -264,6 +297,14 @@ static oq_status check_runs(const oq_prepared *prepared, const onnxq_convert_opt
     return status;
 }
 
+static oq_status target_missed(const oq_convert_facts *facts, oq_error *err) {
+    const bool bytes = facts->goal == OQ_GOAL_BYTES;
+    return oq_fail(err, ONNXQ_ACCURACY,
+                   "a target of %.12g %s cannot be reached: the narrowest widths of this format give %.12g%s",
+                   facts->target, bytes ? "bytes" : "bits", facts->widths.reached,
+                   bytes ? " bytes; --format qdq packs 4 and 2 bits, integer operators take a byte" : "");
+}
+
 static oq_status budget_missed(const oq_convert_facts *facts, oq_error *err) {
     return oq_fail(err, ONNXQ_ACCURACY,
                    "%s=%g cannot be held: the best found has %.6g with %zu layers left float, on %zu samples "
@@ -284,7 +325,12 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     oq_convert_facts facts = {.mode = mode_names[options->mode],
                               .metric = metrics[options->metric],
                               .asked = options->budget,
-                              .page = options->page};
+                              .page = options->page,
+                              .goal = options->target_bytes > 0  ? OQ_GOAL_BYTES
+                                      : options->target_bits > 0 ? OQ_GOAL_BITS
+                                                                 : OQ_GOAL_NONE,
+                              .target =
+                                  options->target_bytes > 0 ? options->target_bytes : options->target_bits};
     *out = NULL;
     if (report) *report = NULL;
     if (onnxq_model_is_quantized(model) || options->dequantize)
@@ -316,6 +362,7 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     prepared.model = NULL;
     OQ_TRY_DONE(oq_model_wrap(session, quantized, out, err));
     if (facts.metric != OQ_METRIC_NONE && !facts.budget.met) status = budget_missed(&facts, err);
+    if (facts.goal != OQ_GOAL_NONE && !facts.widths.met) status = target_missed(&facts, err);
 done:
     if (status != ONNXQ_OK && status != ONNXQ_ACCURACY && report) {
         onnxq_report_free(*report);
@@ -323,6 +370,7 @@ done:
     }
     oq_verify_release(&verified);
     oq_budget_release(&facts.budget);
+    oq_widths_release(&facts.widths);
     oq_convert_facts_release(&facts);
     oq_mem_free(&session->mem, overrides);
     oq_prepared_release(&prepared);

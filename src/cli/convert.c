@@ -74,8 +74,15 @@ static const option options[] = {
      AT(max_drop), 0, 0},
     {"labels", 0, OPTION_TEXT, "FILE.npy", "for --max-drop accuracy: the right class of each sample",
      AT(labels), 0, 0},
+    {"target-size", 0, OPTION_TEXT, "SIZE",
+     "a file of at most SIZE (900kB, 10MB, 1.5MiB): layers whose loss, measured, grows least per bit get "
+     "fewer bits of weights, 8, 4 or 2; exit status 5 and no file when that cannot be",
+     AT(target_size), 0, 0},
+    {"target-bits", 0, OPTION_REAL, "B", "weights of at most B bits in the mean, chosen in the same way",
+     AT(target_bits), 2, 16},
     {"best-effort", 0, OPTION_FLAG, NULL,
-     "write the best that was found also when --max-drop cannot be held (exit status 5 all the same)",
+     "write the best that was found also when --max-drop or a target cannot be held (exit status 5 all the "
+     "same)",
      AT(best_effort), 0, 0},
     {"verify-samples", 0, OPTION_COUNT, "N",
      "compare at the end on at most N samples (default: 32; 0: not at all)", AT(verify_samples), 0, 1e9},
@@ -132,6 +139,31 @@ static onnxq_status parse_drop(const char *text, onnxq_convert_options *o, onnxq
     }
     snprintf(err->message, sizeof err->message,
              "--max-drop must be sqnr=DB, cos=C, agree=SHARE or accuracy=POINTS, not '%s'", text);
+    return ONNXQ_USAGE;
+}
+
+// "10MB" and the like.
+static onnxq_status parse_size(const char *text, double *bytes, onnxq_error *err) {
+    static const struct {
+        const char *name;
+        double bytes;
+    } units[] = {{"B", 1},
+                 {"kB", 1e3},
+                 {"MB", 1e6},
+                 {"GB", 1e9},
+                 {"KiB", 1024},
+                 {"MiB", 1024 * 1024},
+                 {"GiB", 1024. * 1024 * 1024}};
+    char *end = NULL;
+    if (!text) return ONNXQ_OK;
+    const double number = strtod(text, &end);
+    for (size_t i = 0; end != text && i < sizeof units / sizeof *units; i++) {
+        if (strcmp(end, units[i].name) != 0 || !(number > 0) || isinf(number)) continue;
+        *bytes = number * units[i].bytes;
+        return ONNXQ_OK;
+    }
+    snprintf(err->message, sizeof err->message,
+             "--target-size takes a number with B, kB, MB, GB, KiB, MiB or GiB (10MB), not '%s'", text);
     return ONNXQ_USAGE;
 }
 
@@ -227,7 +259,9 @@ static onnxq_status convert(const convert_values *v, onnxq_session *session, con
     onnxq_layer_choice *layers = NULL;
     onnxq_convert_options convert_options = convert_options_of(v);
     const onnxq_save_options save_options = {.external_data = v->external_data};
+    convert_options.target_bits = v->target_bits;
     onnxq_status status = parse_drop(v->max_drop, &convert_options, err);
+    if (status == ONNXQ_OK) status = parse_size(v->target_size, &convert_options.target_bytes, err);
     if (status == ONNXQ_OK) status = convert_layers(&v->layers, &layers, err);
     convert_options.layers = layers;
     convert_options.layer_count = v->layers.count;

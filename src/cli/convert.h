@@ -11,8 +11,8 @@ typedef struct convert_values {
     int per_channel, per_tensor, format, mode, method, weight_type, activation_type, symmetric,
         weight_asymmetric;
     int strict, external_data, no_correct, best_effort, dequantize, rounding;
-    double percentile;
-    const char *statistics, *max_drop, *labels, *report;
+    double percentile, target_bits;
+    const char *statistics, *max_drop, *labels, *report, *target_size;
 } convert_values;
 
 // The options of how to quantize, but for the widths, which sweep spells in another way; values as above.

@@ -28,6 +28,9 @@ oq_status oq_convert_facts_before(const oq_model *model, const oq_graph *prepare
     if (facts->metric != OQ_METRIC_NONE)
         json_object_set_new(facts->before, "budget",
                             oq_json_budget(prepared, facts->metric, facts->asked, &facts->budget));
+    if (facts->goal != OQ_GOAL_NONE)
+        json_object_set_new(facts->before, "widths",
+                            oq_json_widths(prepared, facts->goal, facts->target, &facts->widths));
     return ONNXQ_OK;
 }
 
@@ -107,6 +110,7 @@ static void print(const json_t *root, oq_text *into) {
     print_input_grids(root, into);
     print_tuning(json_object_get(root, "tuning"), into);
     oq_print_budget(json_object_get(root, "budget"), into);
+    oq_print_widths(json_object_get(root, "widths"), into);
     if (json_is_object(json_object_get(root, "verify")))
         oq_print_outputs(json_object_get(root, "verify"), into);
     else if (json_object_get(root, "cannot_run"))

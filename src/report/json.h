@@ -34,6 +34,9 @@ void oq_print_storage(const json_t *storage, oq_text *into);
 // A budget and the layers that were left float for it; `graph` is the one that was planned.
 json_t *oq_json_budget(const oq_graph *graph, oq_metric metric, double asked, const oq_budget *budget);
 void oq_print_budget(const json_t *budget, oq_text *into);
+// Widths chosen for a size; `graph` is the one that was planned.
+json_t *oq_json_widths(const oq_graph *graph, oq_size_goal goal, double target, const oq_widths *widths);
+void oq_print_widths(const json_t *widths, oq_text *into);
 // What a comparison found; shared by the reports of convert and verify.
 json_t *oq_json_verify(const oq_verify_result *result);
 void oq_print_outputs(const json_t *verify, oq_text *into); // without layers

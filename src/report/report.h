@@ -7,6 +7,7 @@
 #include "quant/storage.h"
 #include "tune/budget.h"
 #include "tune/sweep.h"
+#include "tune/widths.h"
 #include "verify/verify.h"
 
 // The texts are blocks of the mem given to the function that made them; the caller frees them.
@@ -40,6 +41,9 @@ typedef struct oq_convert_facts {
     oq_metric metric;         // of the budget, or NONE
     double asked;
     oq_budget budget;
+    oq_size_goal goal; // of the widths, or NONE
+    double target;     // bytes or bits
+    oq_widths widths;
     const oq_verify_result *verified; // NULL: not compared
     bool page;                        // also as HTML
 } oq_convert_facts;

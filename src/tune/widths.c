@@ -1,0 +1,318 @@
+// Budgets of size: each layer measured at each width, then the cheapest bits are saved first.
+#include "tune/widths.h"
+#include "onnx/onnx.h"
+#include "quant/edit.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MOST_STEPS = 15, MOST_ROUNDS = 4 };
+
+typedef struct search {
+    oq_mem *mem;
+    const oq_widths_source *source;
+    const oq_widths_options *options;
+    oq_widths *out;
+    oq_model *clone; // that losses are measured on, of an opset that carries every width
+    oq_quantization q;
+    int steps[MOST_STEPS]; // widths in falling order, the first one the options'
+    size_t step_count;
+    double *losses; // [count][step_count], NaN where the layer cannot have that width
+    size_t *at;     // [count] step that each layer is at
+} search;
+
+// --- which widths there are ---
+
+static int stored_bits(const search *s, int bits) {
+    const bool packed = s->source->quant->format == OQ_FORMAT_QDQ && (bits == 4 || bits == 2);
+    return packed ? bits : bits > 8 ? 16 : 8;
+}
+
+// What a width counts for the goal.
+static double cost_bits(const search *s, int bits) {
+    return s->options->goal == OQ_GOAL_BYTES ? stored_bits(s, bits) : bits;
+}
+
+static bool is_step(const search *s, int bits) {
+    const bool bytes = s->source->quant->format == OQ_FORMAT_QOPERATOR;
+    if (bytes && s->options->goal == OQ_GOAL_BITS) return bits <= 8;
+    return bits == 8 || (!bytes && (bits == 4 || bits == 2));
+}
+
+static oq_status raise_clone(search *s, int bits, oq_error *err) {
+    oq_quant_options quant = *s->source->quant;
+    oq_model *clone = NULL;
+    quant.weight_bits = bits;
+    OQ_TRY(oq_model_clone(s->source->prepared, &clone, err));
+    const oq_status status = oq_pass_upgrade_opset(clone, oq_quant_minimum_opset(&quant), err);
+    if (status != ONNXQ_OK) {
+        oq_model_free(clone);
+        return status;
+    }
+    oq_model_free(s->clone);
+    s->clone = clone;
+    return ONNXQ_OK;
+}
+
+// A width whose opset the model cannot be raised to, and what is below it, is left out.
+static oq_status find_steps(search *s, oq_error *err) {
+    const int most = s->source->quant->weight_bits;
+    OQ_TRY(raise_clone(s, most, err));
+    s->steps[s->step_count++] = most;
+    for (int bits = most - 1; bits >= 2; bits--) {
+        if (!is_step(s, bits)) continue;
+        oq_error refusal = {0};
+        const oq_status status = raise_clone(s, bits, &refusal);
+        if (status == ONNXQ_UNSUPPORTED) break;
+        if (status != ONNXQ_OK) {
+            if (err) *err = refusal;
+            return status;
+        }
+        s->steps[s->step_count++] = bits;
+    }
+    return ONNXQ_OK;
+}
+
+// --- layers and their losses ---
+
+static const oq_node_override *own_override(const search *s, oq_node_id node) {
+    const oq_quant_options *quant = s->source->quant;
+    for (size_t i = 0; i < quant->override_count; i++)
+        if (quant->overrides[i].node == node) return &quant->overrides[i];
+    return NULL;
+}
+
+static uint64_t constant_elements(const oq_layer *layer) {
+    uint64_t sum = 0;
+    for (int k = 0; k < 2; k++) {
+        if (!layer->operand[k].constant) continue;
+        uint64_t elements = 1;
+        const oq_shape *shape = &layer->operand[k].constant->shape;
+        for (int d = 0; d < shape->rank; d++) elements *= (uint64_t)shape->dim[d];
+        sum += elements;
+    }
+    return sum;
+}
+
+static oq_status find_layers(search *s, oq_error *err) {
+    oq_plan *plan = NULL;
+    OQ_TRY(oq_quantization_plan(&s->q, NULL, NULL, &plan, NULL, err));
+    const size_t count = oq_plan_layer_count(plan);
+    oq_layer_width *layers = s->out->layers = oq_mem_calloc(s->mem, count + 1, sizeof *layers, err);
+    for (size_t l = 0; layers && l < count; l++) {
+        const oq_layer *layer = oq_plan_layer(plan, l);
+        const uint64_t elements = layer ? constant_elements(layer) : 0;
+        if (!elements) continue;
+        const oq_node_override *own = own_override(s, layer->node);
+        layers[s->out->count++] = (oq_layer_width){.node = layer->node,
+                                                   .elements = elements,
+                                                   .bits = layer->weight_bits,
+                                                   .fixed = own && own->weight_bits};
+    }
+    oq_plan_free(plan);
+    if (!layers) return ONNXQ_NO_MEMORY;
+    s->losses = oq_mem_calloc(s->mem, s->out->count + 1, s->step_count * sizeof *s->losses, err);
+    s->at = oq_mem_calloc(s->mem, s->out->count + 1, sizeof *s->at, err);
+    return s->losses && s->at ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+}
+
+static double loss_of(const oq_sensitivity *found, oq_node_id node) {
+    for (size_t i = 0; i < found->count; i++)
+        if (found->layers[i].node == node) return found->layers[i].loss;
+    return (double)NAN;
+}
+
+static oq_status measure(search *s, oq_error *err) {
+    const oq_sensitivity_options how = {
+        .limit = s->options->limit, .progress = s->options->progress, .pool = s->options->pool};
+    for (size_t k = 0; k < s->step_count; k++) {
+        oq_sensitivity found;
+        s->q.quant.weight_bits = s->steps[k];
+        OQ_TRY(oq_sensitivity_measure(&s->q, s->source->data, &how, &found, err));
+        s->out->samples = found.samples;
+        for (size_t l = 0; l < s->out->count; l++)
+            s->losses[l * s->step_count + k] = loss_of(&found, s->out->layers[l].node);
+        oq_sensitivity_release(&found);
+    }
+    return ONNXQ_OK;
+}
+
+// --- the choice ---
+
+static double step_loss(const search *s, size_t layer, size_t step) {
+    return s->losses[layer * s->step_count + step];
+}
+
+// What going from the layer's step to another one saves.
+static double saved(const search *s, size_t layer, size_t step) {
+    const double bits = cost_bits(s, s->steps[s->at[layer]]) - cost_bits(s, s->steps[step]);
+    return bits * (double)s->out->layers[layer].elements;
+}
+
+// The step down with the least loss per bit saved; false when there is none.
+static bool step_down(search *s, double *total) {
+    size_t best_layer = 0, best_step = 0;
+    double least = (double)INFINITY;
+    for (size_t l = 0; l < s->out->count; l++)
+        for (size_t k = s->at[l] + 1; !s->out->layers[l].fixed && k < s->step_count; k++) {
+            const double rise = (step_loss(s, l, k) - step_loss(s, l, s->at[l])) / saved(s, l, k);
+            if (rise < least) least = rise, best_layer = l, best_step = k;
+        }
+    if (!(least < (double)INFINITY)) return false;
+    *total -= saved(s, best_layer, best_step);
+    s->at[best_layer] = best_step;
+    return true;
+}
+
+// The step up that regains most and still fits; false when none does.
+static bool step_up(search *s, double room, double *total) {
+    size_t best_layer = 0, best_step = 0;
+    double most = 0;
+    for (size_t l = 0; l < s->out->count; l++)
+        for (size_t k = 0; !s->out->layers[l].fixed && k < s->at[l]; k++) {
+            const double gain = step_loss(s, l, s->at[l]) - step_loss(s, l, k);
+            if (gain > most && *total - saved(s, l, k) <= room) most = gain, best_layer = l, best_step = k;
+        }
+    if (most <= 0) return false;
+    *total -= saved(s, best_layer, best_step);
+    s->at[best_layer] = best_step;
+    return true;
+}
+
+// Bits of all layers' weights at their steps, in units of the goal.
+static double total_bits(const search *s) {
+    double sum = 0;
+    for (size_t l = 0; l < s->out->count; l++) {
+        const oq_layer_width *layer = &s->out->layers[l];
+        const int bits = layer->fixed ? layer->bits : s->steps[s->at[l]];
+        sum += cost_bits(s, bits) * (double)layer->elements;
+    }
+    return sum;
+}
+
+// Widths whose bits sum up to at most `room`, from the start.
+static void choose(search *s, double room) {
+    memset(s->at, 0, s->out->count * sizeof *s->at);
+    double total = total_bits(s);
+    while (total > room && step_down(s, &total)) continue;
+    if (total > room) return;
+    while (step_up(s, room, &total)) continue;
+}
+
+static void set_overrides(search *s) {
+    const oq_quant_options *quant = s->source->quant;
+    oq_widths *out = s->out;
+    out->override_count = 0;
+    for (size_t i = 0; i < quant->override_count; i++)
+        out->overrides[out->override_count++] = quant->overrides[i];
+    for (size_t l = 0; l < out->count; l++) {
+        oq_layer_width *layer = &out->layers[l];
+        layer->full = step_loss(s, l, 0);
+        layer->loss = step_loss(s, l, s->at[l]);
+        if (layer->fixed) continue;
+        layer->bits = s->steps[s->at[l]];
+        if (!s->at[l]) continue;
+        const oq_node_override *own = own_override(s, layer->node);
+        const oq_node_override chosen = {.node = layer->node,
+                                         .weight_bits = layer->bits,
+                                         .activation_bits = own ? own->activation_bits : 0};
+        if (own)
+            out->overrides[own - quant->overrides] = chosen;
+        else
+            out->overrides[out->override_count++] = chosen;
+    }
+}
+
+// The bytes of the model that these widths give.
+static oq_status measure_bytes(search *s, double *bytes, oq_error *err) {
+    oq_quant_options quant = *s->source->quant;
+    oq_quantization q = {0};
+    oq_model *clone = NULL;
+    oq_plan *plan = NULL;
+    uint64_t size = 0;
+    oq_status status;
+    set_overrides(s);
+    quant.overrides = s->out->overrides;
+    quant.override_count = s->out->override_count;
+    OQ_TRY_DONE(oq_model_clone(s->source->prepared, &clone, err));
+    OQ_TRY_DONE(oq_quantization_begin(&q, clone, s->source->stats, &quant, err));
+    OQ_TRY_DONE(oq_quantization_plan(&q, NULL, NULL, &plan, NULL, err));
+    OQ_TRY_DONE(oq_quantization_emit(&q, plan, clone->graph, err));
+    OQ_TRY_DONE(oq_onnx_size(clone, &size, err));
+    *bytes = (double)size;
+done:
+    oq_plan_free(plan);
+    oq_quantization_release(&q);
+    oq_model_free(clone);
+    return status;
+}
+
+// What a file holds besides weights depends a little on their widths: chosen anew with what was seen, until
+// it fits.
+static oq_status reach_bytes(search *s, oq_error *err) {
+    double besides = 0;
+    for (int round = 0; round < MOST_ROUNDS; round++) {
+        choose(s, 8 * (s->options->most - besides));
+        OQ_TRY(measure_bytes(s, &s->out->reached, err));
+        s->out->met = s->out->reached <= s->options->most;
+        const double now = s->out->reached - total_bits(s) / 8;
+        if (s->out->met && round > 0) return ONNXQ_OK;
+        if (round > 0 && now <= besides) return ONNXQ_OK;
+        besides = now;
+    }
+    return ONNXQ_OK;
+}
+
+static double mean_bits(const search *s) {
+    double elements = 0, bits = 0;
+    for (size_t l = 0; l < s->out->count; l++) {
+        elements += (double)s->out->layers[l].elements;
+        bits += (double)s->out->layers[l].elements * s->out->layers[l].bits;
+    }
+    return elements > 0 ? bits / elements : 0;
+}
+
+static oq_status reach(search *s, oq_error *err) {
+    double elements = 0;
+    for (size_t l = 0; l < s->out->count; l++) elements += (double)s->out->layers[l].elements;
+    if (s->options->goal == OQ_GOAL_BYTES) OQ_TRY(reach_bytes(s, err));
+    if (s->options->goal == OQ_GOAL_BITS) choose(s, s->options->most * elements);
+    set_overrides(s);
+    s->out->bits = mean_bits(s);
+    if (s->options->goal == OQ_GOAL_BYTES) return ONNXQ_OK;
+    s->out->reached = s->out->bits;
+    s->out->met = s->out->bits <= s->options->most;
+    return ONNXQ_OK;
+}
+
+static oq_status begin(search *s, oq_error *err) {
+    OQ_TRY(find_steps(s, err));
+    OQ_TRY(oq_quantization_begin(&s->q, s->clone, s->source->stats, s->source->quant, err));
+    OQ_TRY(find_layers(s, err));
+    const size_t most = s->source->quant->override_count + s->out->count + 1;
+    s->out->overrides = oq_mem_calloc(s->mem, most, sizeof *s->out->overrides, err);
+    return s->out->overrides ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+}
+
+oq_status oq_widths_choose(const oq_widths_source *source, const oq_widths_options *options, oq_widths *out,
+                           oq_error *err) {
+    search s = {.mem = source->prepared->mem, .source = source, .options = options, .out = out};
+    *out = (oq_widths){.mem = s.mem};
+    oq_status status;
+    OQ_TRY_DONE(begin(&s, err));
+    OQ_TRY_DONE(measure(&s, err));
+    OQ_TRY_DONE(reach(&s, err));
+done:
+    oq_mem_free(s.mem, s.losses);
+    oq_mem_free(s.mem, s.at);
+    oq_quantization_release(&s.q);
+    oq_model_free(s.clone);
+    return status;
+}
+
+void oq_widths_release(oq_widths *widths) {
+    if (!widths->mem) return;
+    oq_mem_free(widths->mem, widths->layers);
+    oq_mem_free(widths->mem, widths->overrides);
+    *widths = (oq_widths){0};
+}
