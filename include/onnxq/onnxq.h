@@ -293,9 +293,11 @@ typedef struct onnxq_convert_options {
     int page;              // the report also as a page, with the error of every layer
     int no_correction;     // leave biases as they are, also where changing them makes up for errors
     onnxq_rounding rounding;
-    // Layers that cost most stay float until the metric reaches `budget` (accuracy: loses no more).
+    // Layers that cost most get 16 bits, or stay float where that is not enough or the format is not Q/DQ,
+    // until the metric reaches `budget` (accuracy: loses no more). `float_fallback`: to float at once.
     onnxq_metric metric;
     double budget;
+    int float_fallback;
     const char *labels; // .npy of integers, one a sample of `data`; for ONNXQ_METRIC_ACCURACY
     int dequantize;     // of a model that is quantized: the float model back
     // Not 0: weights of layers get fewer bits than `weight_bits` where the samples show that it costs least,

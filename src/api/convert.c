@@ -90,6 +90,7 @@ static oq_status make_plan(const onnxq_session *session, oq_quantization *q, con
     oq_budget_options budget = {.metric = facts->metric,
                                 .value = facts->asked,
                                 .tuning = facts->tuning,
+                                .never_wide = options->float_fallback,
                                 .progress = &session->progress,
                                 .pool = session->pool};
     if (facts->metric == OQ_METRIC_NONE)
@@ -306,11 +307,11 @@ static oq_status target_missed(const oq_convert_facts *facts, oq_error *err) {
 }
 
 static oq_status budget_missed(const oq_convert_facts *facts, oq_error *err) {
-    return oq_fail(err, ONNXQ_ACCURACY,
-                   "%s=%g cannot be held: the best found has %.6g with %zu layers left float, on %zu samples "
-                   "held out",
-                   oq_metric_name(facts->metric), facts->asked, facts->budget.after,
-                   facts->budget.reverted_count, facts->budget.samples);
+    return oq_fail(
+        err, ONNXQ_ACCURACY,
+        "%s=%g cannot be held: the best found has %.6g with %zu layers %s, on %zu samples held out",
+        oq_metric_name(facts->metric), facts->asked, facts->budget.after, facts->budget.reverted_count,
+        facts->budget.wide ? "at 16 bits" : "left float", facts->budget.samples);
 }
 
 onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistics, const onnxq_data *data,

@@ -68,10 +68,15 @@ static const option options[] = {
     {"weight-bits", 0, OPTION_COUNT, "N", "width of weights only", AT(weight_bits), 2, 16},
     {"activation-bits", 0, OPTION_COUNT, "N", "width of activations only", AT(activation_bits), 2, 16},
     {"max-drop", 0, OPTION_TEXT, "METRIC=VALUE",
-     "leave the layers that cost most float until the outputs keep sqnr=DB, cos=C, agree=SHARE or (with "
+     "give the layers that cost most 16 bits, or leave them float, until the outputs keep sqnr=DB, cos=C, "
+     "agree=SHARE or (with "
      "--labels) lose no more than accuracy=POINTS, on samples held out; exit status 5 and no file when that "
      "cannot be",
      AT(max_drop), 0, 0},
+    {"fallback", 0, OPTION_CHOICE, "16|float",
+     "for --max-drop: what layers that cost too much become; 16 bits where the format is qdq and that is "
+     "enough (the default), or float at once, which runtimes compute faster",
+     AT(fallback), 0, 0},
     {"labels", 0, OPTION_TEXT, "FILE.npy", "for --max-drop accuracy: the right class of each sample",
      AT(labels), 0, 0},
     {"target-size", 0, OPTION_TEXT, "SIZE",
@@ -260,6 +265,7 @@ static onnxq_status convert(const convert_values *v, onnxq_session *session, con
     onnxq_convert_options convert_options = convert_options_of(v);
     const onnxq_save_options save_options = {.external_data = v->external_data};
     convert_options.target_bits = v->target_bits;
+    convert_options.float_fallback = v->fallback;
     onnxq_status status = parse_drop(v->max_drop, &convert_options, err);
     if (status == ONNXQ_OK) status = parse_size(v->target_size, &convert_options.target_bytes, err);
     if (status == ONNXQ_OK) status = convert_layers(&v->layers, &layers, err);

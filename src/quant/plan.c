@@ -184,6 +184,7 @@ void oq_plan_free(oq_plan *plan) {
     oq_mem_free(plan->mem, plan);
 }
 
+int64_t oq_plan_minimum_opset(const oq_plan *plan) { return oq_quant_minimum_opset(&plan->options); }
 const oq_tensor_plan *oq_plan_tensor(const oq_plan *plan, oq_value_id id) { return &plan->tensors[id]; }
 const oq_node_plan *oq_plan_node(const oq_plan *plan, oq_node_id id) { return &plan->nodes[id]; }
 

@@ -125,6 +125,8 @@ oq_status oq_quant_chosen(oq_graph *graph, const oq_quant_options *options, bool
 // each other.
 oq_status oq_plan_make(oq_graph *graph, const oq_stats *stats, const oq_quant_options *options, oq_plan **out,
                        oq_error *err);
+// Of the options that it was made with.
+int64_t oq_plan_minimum_opset(const oq_plan *plan);
 void oq_plan_free(oq_plan *plan); // NULL is allowed
 const oq_tensor_plan *oq_plan_tensor(const oq_plan *plan, oq_value_id id);
 const oq_node_plan *oq_plan_node(const oq_plan *plan, oq_node_id id);

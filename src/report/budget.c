@@ -32,6 +32,7 @@ json_t *oq_json_budget(const oq_graph *graph, oq_metric metric, double asked, co
     json_object_set_new(out, "judged_on", json_integer((json_int_t)budget->samples));
     json_object_set_new(out, "plans", json_integer((json_int_t)budget->plans));
     json_object_set_new(out, "macs_share", oq_json_real(total > 0 ? macs / total : 0.));
+    json_object_set_new(out, "reverted_to", json_string(budget->wide ? "16 bits" : "float"));
     json_object_set_new(out, "reverted", reverted);
     return out;
 }
@@ -55,9 +56,11 @@ void oq_print_budget(const json_t *budget, oq_text *into) {
     oq_text_printf(into,
                    " on %zu samples held out (all layers quantized: ", oq_json_count(budget, "judged_on"));
     print_figure(oq_json_number(budget, "before"), into);
-    oq_text_printf(into, "); %zu layers reverted, %.1f %% of the multiply-accumulates; %zu plans judged\n",
-                   json_array_size(reverted), 100 * oq_json_number(budget, "macs_share"),
-                   oq_json_count(budget, "plans"));
+    oq_text_printf(into,
+                   "); %zu layers reverted%s%s, %.1f %% of the multiply-accumulates; %zu plans judged\n",
+                   json_array_size(reverted), json_array_size(reverted) ? " to " : "",
+                   json_array_size(reverted) ? oq_json_text(budget, "reverted_to") : "",
+                   100 * oq_json_number(budget, "macs_share"), oq_json_count(budget, "plans"));
     json_array_foreach(reverted, index, layer) {
         oq_text_printf(into, "  %s (%s): loss %.3g alone", oq_json_text(layer, "node"),
                        oq_json_text(layer, "op"), oq_json_number(layer, "loss"));

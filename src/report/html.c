@@ -166,14 +166,15 @@ static void add_budget(const json_t *budget, oq_text *into) {
     char what[256];
     if (!json_is_object(budget)) return;
     snprintf(what, sizeof what,
-             "%s=%g is %s: %.4g with all layers quantized, %.4g with these left float (%.1f %% of the "
+             "%s=%g is %s: %.4g with all layers quantized, %.4g with these reverted to %s (%.1f %% of the "
              "multiply-accumulates), on %zu samples held out.",
              oq_json_text(budget, "metric"), oq_json_number(budget, "asked"),
              json_is_true(json_object_get(budget, "held")) ? "held" : "NOT held",
              oq_json_number(budget, "before"), oq_json_number(budget, "after"),
-             100 * oq_json_number(budget, "macs_share"), oq_json_count(budget, "judged_on"));
+             oq_json_text(budget, "reverted_to"), 100 * oq_json_number(budget, "macs_share"),
+             oq_json_count(budget, "judged_on"));
     begin_table("Budget", what,
-                "<th>layer left float</th><th class=\"left\">operator</th><th>loss alone</th><th>SQNR dB "
+                "<th>layer reverted</th><th class=\"left\">operator</th><th>loss alone</th><th>SQNR dB "
                 "alone</th>",
                 into);
     json_array_foreach(json_object_get(budget, "reverted"), index, layer) {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_JUDGES = 256 };
+enum { MOST_JUDGES = 256, WIDE_BITS = 16, WIDE_OPSET = 21 };
 
 const char *oq_metric_name(oq_metric metric) {
     static const char *const names[] = {[OQ_METRIC_NONE] = "none",
@@ -36,8 +36,9 @@ typedef struct hunt {
     size_t own_count;
     oq_node_override *overrides; // those, but for layers that are left float, and one for each of these
     const char *reason;          // arena of the model
-    bool *left;                  // [layers.count] float in the trial that is on
-    bool *kept;                  // [layers.count] float in `best`
+    bool wide, best_wide;        // what is reverted gets 16 bits, in the trial that is on and in `best`
+    bool *left;                  // [layers.count] reverted in the trial that is on
+    bool *kept;                  // [layers.count] reverted in `best`
     trial best;
     oq_budget *out;
 } hunt;
@@ -96,14 +97,18 @@ static bool is_left(const hunt *h, oq_node_id node) {
     return false;
 }
 
+static oq_node_override reversion(const hunt *h, oq_node_id node) {
+    if (h->wide)
+        return (oq_node_override){.node = node, .weight_bits = WIDE_BITS, .activation_bits = WIDE_BITS};
+    return (oq_node_override){.node = node, .leave_float = h->reason};
+}
+
 static void set_overrides(hunt *h) {
     size_t count = 0;
     for (size_t i = 0; i < h->own_count; i++)
         if (!is_left(h, h->own[i].node)) h->overrides[count++] = h->own[i];
     for (size_t l = 0; l < h->layers.count; l++)
-        if (h->left[l])
-            h->overrides[count++] =
-                (oq_node_override){.node = h->layers.layers[l].node, .leave_float = h->reason};
+        if (h->left[l]) h->overrides[count++] = reversion(h, h->layers.layers[l].node);
     h->q->quant.overrides = h->overrides;
     h->q->quant.override_count = count;
 }
@@ -115,6 +120,7 @@ static void keep_best(hunt *h, trial *t) {
     if (better) {
         oq_plan_free(h->best.plan);
         h->best = *t;
+        h->best_wide = h->wide;
         memcpy(h->kept, h->left, h->layers.count * sizeof *h->kept);
     } else {
         oq_plan_free(t->plan);
@@ -227,14 +233,35 @@ static oq_status begin(hunt *h, oq_error *err) {
     return h->reason ? allocate(h, 0, err) : ONNXQ_NO_MEMORY;
 }
 
+// Whether 16-bit layers can be written: by format and options, and by raising the model's opset.
+static oq_status may_widen(const hunt *h, bool *may, oq_error *err) {
+    const oq_quant_options *quant = &h->q->quant;
+    oq_model *clone = NULL;
+    oq_error refusal = {0};
+    *may = !h->options->never_wide && quant->format == OQ_FORMAT_QDQ &&
+           (quant->weight_bits < WIDE_BITS || quant->activation_bits < WIDE_BITS);
+    if (!*may) return ONNXQ_OK;
+    OQ_TRY(oq_model_clone(h->q->model, &clone, err));
+    const oq_status status = oq_pass_upgrade_opset(clone, WIDE_OPSET, &refusal);
+    oq_model_free(clone);
+    *may = status == ONNXQ_OK;
+    if (status == ONNXQ_OK || status == ONNXQ_UNSUPPORTED) return ONNXQ_OK;
+    if (err) *err = refusal;
+    return status;
+}
+
 static oq_status search(hunt *h, oq_error *err) {
-    bool holds;
-    size_t reverted;
+    bool holds, wide;
+    size_t reverted = 0;
     OQ_TRY(try(h, &holds, err));
     h->out->before = h->best.figure;
     if (holds) return ONNXQ_OK;
     OQ_TRY(measure_layers(h, err));
-    OQ_TRY(revert_first(h, &reverted, err));
+    OQ_TRY(may_widen(h, &wide, err));
+    h->wide = wide;
+    if (wide) OQ_TRY(revert_first(h, &reverted, err));
+    h->wide = reverted > 0;
+    if (!reverted) OQ_TRY(revert_first(h, &reverted, err));
     return reverted ? give_back(h, reverted, err) : ONNXQ_OK;
 }
 
@@ -247,6 +274,7 @@ static int by_loss(const void *a, const void *b) {
 static oq_status finish(hunt *h, oq_error *err) {
     oq_budget *out = h->out;
     memcpy(h->left, h->kept, h->layers.count * sizeof *h->left);
+    h->wide = out->wide = h->best_wide;
     set_overrides(h);
     out->met = h->best.holds;
     out->after = h->best.figure;

@@ -1,6 +1,7 @@
 // Sequential bias correction: each layer's bias takes up the mean error that it has when all before it is
 // quantized.
 #include "passes/passes.h"
+#include "tune/quantize.h"
 #include "tune/round_layer.h"
 #include "tune/samples.h"
 #include "tune/tune.h"
@@ -153,7 +154,7 @@ static oq_status judge(oq_plan *plan, oq_model *model, const oq_dataset *data, b
     oq_verify_result result = {0};
     oq_status status;
     OQ_TRY_DONE(oq_model_clone(model, &clone, err));
-    OQ_TRY_DONE(oq_plan_emit(plan, clone->graph, err));
+    OQ_TRY_DONE(oq_quantization_write(plan, clone->graph, err));
     OQ_TRY_DONE(oq_infer_graph(clone->graph, err));
     OQ_TRY_DONE(oq_verify(model->graph, clone->graph, data, &verify, &result, err));
     *sqnr = mean_sqnr(&result);

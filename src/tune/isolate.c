@@ -114,7 +114,7 @@ oq_status oq_isolate(const oq_quantization *q, oq_isolated *out, oq_error *err) 
     *out = (oq_isolated){0};
     OQ_TRY_DONE(oq_quantization_plan(q, NULL, NULL, &plan, NULL, err));
     OQ_TRY_DONE(oq_model_clone(q->model, &out->clone, err));
-    OQ_TRY_DONE(oq_plan_emit(plan, out->clone->graph, err));
+    OQ_TRY_DONE(oq_quantization_write(plan, out->clone->graph, err));
     OQ_TRY_DONE(oq_infer_graph(out->clone->graph, err));
     OQ_TRY_DONE(cut_out(q->model->graph, out, err));
 done:

@@ -85,8 +85,13 @@ oq_status oq_quantization_plan(const oq_quantization *q, const oq_dataset *data,
     return status;
 }
 
-oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph *graph, oq_error *err) {
+oq_status oq_quantization_write(oq_plan *plan, oq_graph *graph, oq_error *err) {
     OQ_TRY(oq_plan_emit(plan, graph, err));
+    return oq_pass_upgrade_opset(graph->model, oq_plan_minimum_opset(plan), err);
+}
+
+oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph *graph, oq_error *err) {
+    OQ_TRY(oq_quantization_write(plan, graph, err));
     OQ_TRY(oq_graph_sweep(graph, true, err));
     OQ_TRY(oq_infer_graph(graph, err));
     OQ_TRY(oq_check_graph(graph, false, err));

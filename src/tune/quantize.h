@@ -30,6 +30,10 @@ oq_status oq_quantization_plan(const oq_quantization *q, const oq_dataset *data,
                                const oq_correct_options *options, oq_plan **plan, oq_correction *correction,
                                oq_error *err);
 
+// Writes the plan into the graph and raises that to the opset that the plan needs: layers that a budget
+// widened need a later one than the options that the quantization began with.
+oq_status oq_quantization_write(oq_plan *plan, oq_graph *graph, oq_error *err);
+
 // Writes the plan into q's own graph (the end of q's use for planning), or into the graph of an unchanged
 // clone of q->model: swept, inferred and checked.
 oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph *graph, oq_error *err);

@@ -34,12 +34,14 @@ typedef struct setting {
     oq_budget found;
 } setting;
 
-static void meet(setting *s, oq_metric metric, double value, size_t threads) {
+static void meet_in(setting *s, oq_format format, bool never_wide, oq_metric metric, double value,
+                    size_t threads) {
     oq_error err = {0};
     oq_pool *pool = NULL;
     oq_regions regions = {0};
     oq_quant_options options = oq_quant_defaults();
     options.per_channel = false;
+    options.format = format;
     *s = (setting){0};
     s->model = test_graph(&s->mem, 13, network);
     CK_OK(oq_prepare_model(s->model, &regions, &err), &err); // folds the Concat of weights
@@ -50,9 +52,13 @@ static void meet(setting *s, oq_metric metric, double value, size_t threads) {
     CK_OK(oq_quantization_begin(&s->q, s->model, s->stats, &options, &err), &err);
     if (threads > 1) CK_OK(oq_pool_new(&s->mem, threads, &pool, &err), &err);
     const oq_budget_options asked = {
-        .metric = metric, .value = value, .tuning = {.biases = true}, .pool = pool};
+        .metric = metric, .value = value, .never_wide = never_wide, .tuning = {.biases = true}, .pool = pool};
     CK_OK(oq_budget_meet(&s->q, s->data, &asked, &s->plan, &s->correction, &s->found, &err), &err);
     oq_pool_free(pool);
+}
+
+static void meet(setting *s, oq_metric metric, double value, size_t threads) {
+    meet_in(s, OQ_FORMAT_QOPERATOR, false, metric, value, threads);
 }
 
 static void release(setting *s) {
@@ -107,6 +113,30 @@ START_TEST(the_bad_layer_alone_is_reverted) {
 }
 END_TEST
 
+START_TEST(in_qdq_the_bad_layer_gets_16_bits) {
+    oq_error err = {0};
+    setting s;
+    meet_in(&s, OQ_FORMAT_QDQ, false, OQ_METRIC_SQNR, 30, 1);
+    ck_assert(s.found.met && s.found.wide && s.found.after >= 30);
+    ck_assert(s.found.after == sqnr_held_out(&s));
+    ck_assert_uint_eq(s.found.reverted_count, 1);
+    ck_assert_int_eq(s.found.reverted[0].node, test_producer(s.model, "b")->id);
+    ck_assert_uint_eq(oq_plan_summarize(s.plan).quantized, 3);
+    CK_OK(oq_quantization_emit(&s.q, s.plan, s.model->graph, &err), &err);
+    ck_assert_int_eq(oq_model_opset(s.model, ""), 21);
+    release(&s);
+}
+END_TEST
+
+START_TEST(float_at_once_where_that_is_asked) {
+    setting s;
+    meet_in(&s, OQ_FORMAT_QDQ, true, OQ_METRIC_SQNR, 30, 1);
+    ck_assert(s.found.met && !s.found.wide && s.found.reverted_count == 1);
+    ck_assert_uint_eq(oq_plan_summarize(s.plan).quantized, 2);
+    release(&s);
+}
+END_TEST
+
 START_TEST(what_cannot_be_held_gives_the_best_found) {
     setting s;
     meet(&s, OQ_METRIC_SQNR, 500, 1);
@@ -146,6 +176,8 @@ int main(void) {
     TCase *tcase = tcase_create("laws");
     tcase_add_test(tcase, a_budget_that_holds_reverts_nothing);
     tcase_add_test(tcase, the_bad_layer_alone_is_reverted);
+    tcase_add_test(tcase, in_qdq_the_bad_layer_gets_16_bits);
+    tcase_add_test(tcase, float_at_once_where_that_is_asked);
     tcase_add_test(tcase, what_cannot_be_held_gives_the_best_found);
     tcase_add_test(tcase, each_metric_is_measured);
     tcase_add_test(tcase, threads_change_no_bit);
