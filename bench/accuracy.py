@@ -128,6 +128,7 @@ def main():
     parser.add_argument("--json", required=True, help="where rows are kept")
     parser.add_argument("--only", help="models whose name holds this")
     parser.add_argument("--set", default="ours,steps,ort,nncf")
+    parser.add_argument("--tool", default="", help="tools whose name holds this")
     parser.add_argument("--nncf", help="a Python that has nncf")
     parser.add_argument("--show", action="store_true", help="print what FILE holds, measure nothing")
     a = parser.parse_args()
@@ -135,7 +136,8 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         for folder in [] if a.show else common.model_folders(a.models):
             name = os.path.basename(folder)
-            missing = {t: c for t, c in tools(a).items() if not any(r["model"] == name and r["tool"] == t for r in rows)}
+            missing = {t: c for t, c in tools(a).items()
+                       if a.tool in t and not any(r["model"] == name and r["tool"] == t for r in rows)}
             if (a.only and a.only not in name) or not missing:
                 continue
             model = Model(folder, scratch)

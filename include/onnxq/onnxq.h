@@ -251,6 +251,10 @@ typedef enum onnxq_rounding {
     ONNXQ_ROUNDING_NEAREST
 } onnxq_rounding;
 
+// Machines whose kernels add two uint8 x int8 products in 16 bits, saturating: x86 with AVX2 or AVX-512 and
+// without VNNI, in runtimes that use vpmaddubsw.
+typedef enum onnxq_target { ONNXQ_TARGET_ANY, ONNXQ_TARGET_X86_AVX2 } onnxq_target;
+
 // What a budget is asked in: the least of an output, on samples held out of calibration's corrections.
 typedef enum onnxq_metric {
     ONNXQ_METRIC_NONE,
@@ -270,6 +274,7 @@ typedef struct onnxq_layer_choice {
 typedef struct onnxq_convert_options {
     onnxq_mode mode;
     onnxq_format format; // of static mode
+    onnxq_target target; // X86_AVX2: weights of channels whose pairs could saturate get a larger scale
     // 2 to 16. Integer operators carry up to 8 bits; layers with more are written as QuantizeLinear and
     // DequantizeLinear in either format.
     int weight_bits, activation_bits;
@@ -361,6 +366,7 @@ typedef struct onnxq_verify_options {
     double minimum_sqnr, minimum_cosine, minimum_agreement; // NaN = not asked for
     size_t limit;                                           // at most so many samples; 0 = all
     int layers;                                             // also every layer
+    onnxq_target emulate; // X86_AVX2: the second model with saturating pairs, as such a machine would run it
 } onnxq_verify_options;
 
 onnxq_verify_options onnxq_verify_defaults(void);

@@ -44,6 +44,7 @@ oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options 
     OQ_TRY(check_type(o->activation_type, "the type of activations", err));
     *q = oq_quant_defaults();
     q->mode = modes[o->mode];
+    q->target = o->target == ONNXQ_TARGET_X86_AVX2 ? OQ_TARGET_X86_AVX2 : OQ_TARGET_ANY;
     q->format = o->format == ONNXQ_FORMAT_QDQ ? OQ_FORMAT_QDQ : OQ_FORMAT_QOPERATOR;
     q->weight_bits = o->weight_bits;
     q->activation_bits = o->activation_bits;

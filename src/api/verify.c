@@ -18,6 +18,7 @@ onnxq_status onnxq_verify(onnxq_model *reference, onnxq_model *model, const onnx
     oq_report report = {0};
     oq_verify_options o = {.limit = options->limit,
                            .layers = options->layers,
+                           .saturate_pairs = options->emulate == ONNXQ_TARGET_X86_AVX2,
                            .progress = &session->progress,
                            .pool = session->pool};
     oq_status status = ONNXQ_OK;

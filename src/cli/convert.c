@@ -26,6 +26,10 @@ const option convert_shared_options[] = {
     {"format", 0, OPTION_CHOICE, "qoperator|qdq",
      "integer operators (the default), or QuantizeLinear/DequantizeLinear pairs that the runtime fuses",
      AT(format), 0, 0},
+    {"target", 0, OPTION_CHOICE, "any|x86-avx2",
+     "x86-avx2: weights that stay right in kernels without VNNI, which add pairs of products in 16 bits that "
+     "saturate",
+     AT(target), 0, 0},
     {"mode", 0, OPTION_CHOICE, "static|weight-only|dynamic",
      "static: integers compute, with activation ranges fixed by calibration (the default); weight-only: "
      "weights "
@@ -215,6 +219,7 @@ onnxq_convert_options convert_options_of(const convert_values *v) {
     o.labels = v->labels;
     o.mode = (onnxq_mode)v->mode;
     o.format = (onnxq_format)v->format;
+    o.target = (onnxq_target)v->target;
     o.weight_bits = (int)(v->weight_bits ? v->weight_bits : v->bits);
     o.activation_bits = (int)(v->activation_bits ? v->activation_bits : v->bits);
     o.per_tensor = v->per_tensor;

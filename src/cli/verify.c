@@ -9,7 +9,7 @@ typedef struct verify_values {
     const char *labels;
     double minimum_sqnr, minimum_cosine, minimum_agreement;
     size_t limit;
-    int layers;
+    int layers, emulate;
 } verify_values;
 
 #define AT(member) offsetof(verify_values, member)
@@ -25,6 +25,10 @@ static const option options[] = {
      "ends of "
      "their type and of values beyond, range and spread of its values",
      AT(layers), 0, 0},
+    {"emulate", 0, OPTION_CHOICE, "any|x86-avx2",
+     "run the second model as kernels on x86 without VNNI do, which add pairs of products in 16 bits that "
+     "saturate",
+     AT(emulate), 0, 0},
     {"min-sqnr", 0, OPTION_REAL, "DB", "exit status 5 when an output's SQNR is less", AT(minimum_sqnr), -1000,
      1000},
     {"min-cos", 0, OPTION_REAL, "C", "exit status 5 when an output's mean cosine is less", AT(minimum_cosine),
@@ -51,6 +55,7 @@ static onnxq_status run(void *values, char **positional, size_t count, onnxq_err
     verify_options.minimum_cosine = v->minimum_cosine;
     verify_options.minimum_agreement = v->minimum_agreement;
     verify_options.limit = v->limit;
+    verify_options.emulate = (onnxq_target)v->emulate;
     verify_options.layers = v->layers || v->common.verbose;
     onnxq_status status = terminal_session(&v->common, &session, err);
     if (status == ONNXQ_OK) status = onnxq_model_load(session, positional[0], &reference, err);

@@ -155,7 +155,8 @@ struct oq_run_context {
     const oq_value *const *captures; // [node->capture_count]
     void *state;                     // from prepare, or NULL
     oq_pool *pool;                   // threads inside one node, or NULL (usual)
-    void *worker;                    // the executor's own
+    bool saturate_pairs; // sums of two uint8 x int8 products saturate in 16 bits (see oq_program_options)
+    void *worker;        // the executor's own
     // Memory of a new buffer for an output (from the worker's pool).
     oq_status (*new_buffer)(oq_run_context *context, size_t bytes, oq_buffer **out, oq_error *err);
     // Scratch, undefined contents, 64-byte aligned, valid until the kernel returns; several calls give

@@ -83,6 +83,7 @@ static void note_fates(oq_plan *plan) {
         node->reason = layer->dropped;
         if (layer->dropped) continue;
         node->fate = OQ_FATE_QUANTIZED;
+        node->narrowed = layer->narrowed;
         if (layer->bias_node != OQ_NONE) plan->nodes[layer->bias_node].fate = OQ_FATE_FOLDED;
         if (layer->clip_node != OQ_NONE) plan->nodes[layer->clip_node].fate = OQ_FATE_FOLDED;
         note_weight(plan, layer->operand[0].weight);

@@ -154,6 +154,9 @@ void oq_weight_measure(oq_weight *weight); // fills reach
 oq_status oq_plan_begin_edit(oq_plan *plan, oq_layer *layer, oq_error *err);
 // True when the bias is no longer that of the float model.
 bool oq_layer_bias_edited(const oq_layer *layer);
+// pairs.c: a layer's constant operand with scales at which no sum of two neighbouring products leaves 16
+// bits, where the target asks for it.
+oq_status oq_plan_fit_pairs(oq_plan *plan, oq_layer *layer, oq_operand *operand, oq_error *err);
 // Known rank of a value, or -1.
 int oq_plan_rank(const oq_plan *plan, oq_value_id value);
 // weights.c: whether a layer with a constant operand keeps its sums, with biases of this size, below 2^31.

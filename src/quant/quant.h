@@ -43,9 +43,13 @@ typedef struct oq_layer_choice {
     bool leave_float;
 } oq_layer_choice;
 
+// x86-avx2: kernels that add two uint8 x int8 products in 16 bits, saturating.
+typedef enum oq_target { OQ_TARGET_ANY, OQ_TARGET_X86_AVX2 } oq_target;
+
 typedef struct oq_quant_options {
     oq_mode mode;
     oq_format format;
+    oq_target target;
     int weight_bits, activation_bits; // 8
     bool per_channel;                 // weights
     int64_t group_size;     // weight-only: one scale per so many neighbours along the sum; 0: per channel
@@ -96,6 +100,7 @@ typedef struct oq_node_plan {
     oq_node_fate fate;
     const char *reason; // why it stays float; NULL for nodes that no rule concerns
     uint64_t macs;      // multiply-accumulates
+    size_t narrowed;    // output channels whose weights got a larger scale for the target
 } oq_node_plan;
 
 // A node inside the body of another one (If, Loop, Scan) that would have a rule: always left float.

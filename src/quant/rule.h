@@ -49,6 +49,8 @@ typedef struct oq_layer {
     bool integer_bias;                // the bias is carried as int32 with scale s_0 * s_1
     int line;                         // CONV: the only axis of its input that it moves along, when it can be
                                       // written as a matrix product over slices (emit_line.c); else 0
+    bool pairs;                       // sums of two neighbouring products are bounded for the target
+    size_t narrowed;                  // output channels with a larger scale for the target (pairs.c)
     const char *dropped;              // why the layer stays float after all, or NULL
     const struct oq_layer *before;    // as it was planned, once it was edited (edit.h), else NULL
 } oq_layer;

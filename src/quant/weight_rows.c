@@ -35,6 +35,8 @@ bool oq_plan_has_rows(const oq_layer *layer, const char **reason) {
         *reason = "its weights are a stack of matrices";
     else if (w->alpha == 0)
         *reason = "its weights are multiplied by 0";
+    else if (layer->pairs)
+        *reason = "its weights are bound to sums of pairs in 16 bits";
     return !*reason;
 }
 

@@ -115,6 +115,7 @@ static oq_status fit_weight(oq_plan *plan, oq_layer *layer, oq_error *err) {
         return ONNXQ_OK;
     }
     if (layer->wide) return ONNXQ_OK; // sums are float
+    OQ_TRY(oq_plan_fit_pairs(plan, layer, constant, err));
     if (layer->integer_bias) OQ_TRY(raise_scales(plan, layer, constant, (double)sx, reach, err));
     layer->dropped = check_outputs(plan, layer, constant->weight, sx, reach);
     return ONNXQ_OK;

@@ -205,6 +205,9 @@ static void add_plan(const json_t *plan, oq_text *into) {
         add_bar(oq_json_number(node, "macs") / most, into);
         oq_text_printf(into, "<td>%.1f %%</td><td class=\"left why\">", 100 * share);
         add_text(node, "reason", into);
+        if (json_object_get(node, "narrowed_channels"))
+            oq_text_printf(into, "%zu channels with a larger scale for 16-bit sums of pairs",
+                           oq_json_count(node, "narrowed_channels"));
         oq_text_add(into, "</td></tr>\n");
     }
     end_table(into);

@@ -8,7 +8,8 @@ static const char *const fates[] = {[OQ_FATE_FLOAT] = "float",
                                     [OQ_FATE_PASSTHROUGH] = "passthrough",
                                     [OQ_FATE_FOLDED] = "folded"};
 
-static json_t *row(const oq_node *node, const char *fate, const char *reason, uint64_t macs) {
+static json_t *row(const oq_node *node, const char *fate, const char *reason, uint64_t macs,
+                   size_t narrowed) {
     char label[160];
     json_t *out = json_object();
     json_object_set_new(out, "node", json_string(oq_node_label(node, label, sizeof label)));
@@ -16,6 +17,7 @@ static json_t *row(const oq_node *node, const char *fate, const char *reason, ui
     json_object_set_new(out, "fate", json_string(fate));
     if (reason) json_object_set_new(out, "reason", json_string(reason));
     json_object_set_new(out, "macs", json_integer((json_int_t)macs));
+    if (narrowed) json_object_set_new(out, "narrowed_channels", json_integer((json_int_t)narrowed));
     return out;
 }
 
@@ -30,14 +32,30 @@ json_t *oq_json_plan(const oq_graph *graph, const oq_plan *plan) {
         const oq_node *node = graph->nodes[i];
         const oq_node_plan *fate = node->dead ? NULL : oq_plan_node(plan, node->id);
         if (fate && (fate->reason || fate->fate == OQ_FATE_QUANTIZED))
-            json_array_append_new(nodes, row(node, fates[fate->fate], fate->reason, fate->macs));
+            json_array_append_new(nodes,
+                                  row(node, fates[fate->fate], fate->reason, fate->macs, fate->narrowed));
     }
     size_t count;
     const oq_inner_node *inner = oq_plan_inner(plan, &count);
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(nodes, row(inner[i].node, fates[OQ_FATE_FLOAT], inner[i].reason, 0));
+        json_array_append_new(nodes, row(inner[i].node, fates[OQ_FATE_FLOAT], inner[i].reason, 0, 0));
     json_object_set_new(out, "nodes", nodes);
     return out;
+}
+
+static void print_narrowed(const json_t *nodes, oq_text *into) {
+    size_t index, layers = 0, channels = 0;
+    json_t *node;
+    json_array_foreach(nodes, index, node) {
+        layers += json_object_get(node, "narrowed_channels") != NULL;
+        channels += oq_json_count(node, "narrowed_channels");
+    }
+    if (layers)
+        oq_text_printf(
+            into,
+            "weights of %zu output channels in %zu layers have a larger scale, so that sums of two "
+            "products fit 16 bits\n",
+            channels, layers);
 }
 
 void oq_print_plan(const json_t *plan, oq_text *into) {
@@ -47,6 +65,7 @@ void oq_print_plan(const json_t *plan, oq_text *into) {
         "on integers: %zu of %zu matrix products and convolutions, %.1f %% of the multiply-accumulates\n",
         oq_json_count(plan, "quantized"), oq_json_count(plan, "products"),
         macs > 0 ? 100 * share / macs : 0.);
+    print_narrowed(json_object_get(plan, "nodes"), into);
     bool title = false;
     size_t index;
     json_t *node;

@@ -13,6 +13,7 @@ static oq_status fill(oq_program *program, const oq_program_options *options, oq
     OQ_TRY(check_ids(graph, options->inputs, options->inputs ? options->input_count : 0, err));
     OQ_TRY(check_ids(graph, options->outputs, options->outputs ? options->output_count : 0, err));
     program->plain_qdq = options->plain_qdq;
+    program->saturate_pairs = options->saturate_pairs;
     if (options->observed) {
         program->observed_count = graph->value_count;
         program->observed = oq_arena_memdup(&program->arena, options->observed, graph->value_count, err);

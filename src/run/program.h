@@ -72,7 +72,7 @@ struct oq_program {
     size_t step_total;      // of all plans, bounded: functions that call functions multiply
     bool *observed;         // [value_count of the main graph], or NULL
     size_t observed_count;
-    bool plain_qdq;
+    bool plain_qdq, saturate_pairs;
     int depth; // of the plan being built
 };
 

@@ -19,6 +19,9 @@ typedef struct oq_program_options {
     size_t input_count;
     // Tests: run DequantizeLinear -> op -> QuantizeLinear in float instead of the integer kernel.
     bool plain_qdq;
+    // Products of uint8 and int8 add neighbours in 16 bits that saturate, as x86 kernels without VNNI do
+    // (vpmaddubsw; channels of a convolution are neighbours): what such a machine would give. Slow.
+    bool saturate_pairs;
 } oq_program_options;
 
 // Whether every node can be run, those of bodies and called functions included: UNSUPPORTED names the first

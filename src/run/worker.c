@@ -126,6 +126,7 @@ static oq_run_context context_of(oq_worker *worker, const oq_step *step, const f
                             .captures = f->in + step->input_count,
                             .state = step->state,
                             .pool = worker->pool,
+                            .saturate_pairs = worker->program->saturate_pairs,
                             .worker = c,
                             .new_buffer = new_buffer,
                             .new_scratch = new_scratch,

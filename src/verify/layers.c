@@ -36,7 +36,8 @@ static oq_status make_original(oq_layers *l, const oq_carrier *c, oq_layer *laye
         ends[l->carriers.items[layer->alone.inputs[i]].reference] = layer->alone.inputs[i];
     oq_status status = ONNXQ_OK;
     if (ends[c->reference] < 0)
-        status = oq_slice_make(l->mem, l->reference, c->reference, ends, l->threads, &layer->original, err);
+        status =
+            oq_slice_make(l->mem, l->reference, c->reference, ends, false, l->threads, &layer->original, err);
     oq_mem_free(l->mem, ends);
     return status;
 }
@@ -48,20 +49,23 @@ static oq_status make_layers(oq_layers *l, oq_error *err) {
         l->in_model[c->model] = is_made(l, c);
         if (!is_made(l, c)) continue;
         oq_layer *layer = &l->items[i];
-        OQ_TRY(oq_slice_make(l->mem, l->model, c->model, l->carriers.of, l->threads, &layer->alone, err));
+        OQ_TRY(oq_slice_make(l->mem, l->model, c->model, l->carriers.of, l->saturate_pairs, l->threads,
+                             &layer->alone, err));
         OQ_TRY(make_original(l, c, layer, err));
     }
     return ONNXQ_OK;
 }
 
 oq_status oq_layers_init(oq_layers *layers, oq_mem *mem, oq_graph *reference, oq_graph *model,
-                         const oq_dataset *data, size_t samples, size_t threads, oq_error *err) {
+                         const oq_dataset *data, size_t samples, bool saturate_pairs, size_t threads,
+                         oq_error *err) {
     *layers = (oq_layers){.mem = mem,
                           .reference = reference,
                           .model = model,
                           .data = data,
                           .threads = threads,
-                          .samples = samples};
+                          .samples = samples,
+                          .saturate_pairs = saturate_pairs};
     OQ_TRY(oq_carriers_find(mem, reference, model, &layers->carriers, err));
     size_t cells;
     if (!oq_mul_size(samples, layers->carriers.count, &cells))

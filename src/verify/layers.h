@@ -18,13 +18,15 @@ typedef struct oq_layers {
     oq_carriers carriers;
     oq_layer *items; // [carriers.count]
     size_t threads, samples;
+    bool saturate_pairs;      // in the second model
     oq_layer_sample *results; // [samples][carriers.count]
     oq_stats **stats;         // [threads] of the reference's values
 } oq_layers;
 
 // Finds the layers and makes a program of each. `threads` workers may observe at a time.
 oq_status oq_layers_init(oq_layers *layers, oq_mem *mem, oq_graph *reference, oq_graph *model,
-                         const oq_dataset *data, size_t samples, size_t threads, oq_error *err);
+                         const oq_dataset *data, size_t samples, bool saturate_pairs, size_t threads,
+                         oq_error *err);
 void oq_layers_release(oq_layers *layers);
 
 // One sample in flight: the reference's values are kept until the end.

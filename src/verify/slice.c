@@ -46,15 +46,18 @@ static oq_status walk_up(oq_mem *mem, oq_value_id target, walk *w, oq_error *err
     return ONNXQ_OK;
 }
 
-oq_status oq_slice_make(oq_mem *mem, oq_graph *graph, oq_value_id target, const int32_t *ends, size_t threads,
-                        oq_slice *out, oq_error *err) {
+oq_status oq_slice_make(oq_mem *mem, oq_graph *graph, oq_value_id target, const int32_t *ends,
+                        bool saturate_pairs, size_t threads, oq_slice *out, oq_error *err) {
     walk w = {.graph = graph, .ends = ends};
     oq_status status;
     *out = (oq_slice){.threads = threads};
     OQ_TRY_DONE(walk_up(mem, target, &w, err));
     if (w.open || !w.count) goto done; // without inputs of its own there is nothing to run it on
-    const oq_program_options options = {
-        .outputs = &target, .output_count = 1, .inputs = w.found, .input_count = w.count};
+    const oq_program_options options = {.outputs = &target,
+                                        .output_count = 1,
+                                        .inputs = w.found,
+                                        .input_count = w.count,
+                                        .saturate_pairs = saturate_pairs};
     OQ_TRY_DONE(oq_program_new(graph, &options, &out->program, err));
     const oq_value_id *inputs = oq_program_inputs(out->program, &out->input_count);
     out->inputs = oq_mem_calloc(mem, out->input_count, sizeof *out->inputs, err);

@@ -221,9 +221,11 @@ static oq_status session_begin(session *s, oq_graph *reference, oq_graph *model,
     const size_t threads = oq_pool_threads(s->options->pool);
     const oq_verify_options *o = s->options;
     if (o->layers)
-        OQ_TRY(oq_layers_init(&s->layers, s->mem, reference, model, s->data, s->samples, threads, err));
+        OQ_TRY(oq_layers_init(&s->layers, s->mem, reference, model, s->data, s->samples, o->saturate_pairs,
+                              threads, err));
     const oq_program_options watch_reference = {.observed = s->layers.in_reference},
-                             watch_model = {.observed = s->layers.in_model};
+                             watch_model = {.observed = s->layers.in_model,
+                                            .saturate_pairs = o->saturate_pairs};
     OQ_TRY(oq_program_new(reference, &watch_reference, &s->reference, err));
     OQ_TRY(oq_program_new(model, &watch_model, &s->model, err));
     OQ_TRY(match_outputs(s, reference, model, err));

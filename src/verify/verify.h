@@ -65,6 +65,7 @@ typedef struct oq_verify_options {
     size_t limit;          // at most so many samples; 0 = all
     size_t first, stride;  // begin with this one and take every stride-th; 0 = every one
     bool layers;           // also every layer
+    bool saturate_pairs;   // the second model as on x86 without VNNI (oq_program_options)
     const int64_t *labels; // one a sample, or NULL
     size_t label_count;
     const oq_progress *progress;

@@ -1,11 +1,14 @@
 // 8-bit matrix products.
 #include "ops/lib/matmul_8.h"
 
+#include "kernels/rows.h"
+
 #define TILE_SUMS 16384 // int32 sums of one row tile of a requantized product: 64 KiB
 
 oq_status oq_matmul_8_prepare(oq_run_context *context, size_t b, void **state, oq_error *err) {
     const oq_tensor *tensor = oq_in(context, b);
     if (!tensor || !tensor->shape.rank || oq_dtype_info(tensor->dtype)->is_float) return ONNXQ_OK;
+    if (context->saturate_pairs) return ONNXQ_OK;
     const oq_shape *shape = &tensor->shape;
     const size_t n = shape->rank == 1 ? 1 : (size_t)shape->dim[shape->rank - 1];
     const size_t k = (size_t)shape->dim[shape->rank == 1 ? 0 : shape->rank - 2];
@@ -42,10 +45,40 @@ static oq_status part_of(const oq_qparams *all, size_t index, size_t matrices, s
 typedef struct tiles {
     oq_gemm_8 gemm;
     oq_qparams a, b;
-    float *multiplier; // [n]; with to_float: one row of the result
-    int32_t *sums;     // of one row tile
-    uint8_t *out;      // [m, n]
+    float *multiplier;   // [n]; with to_float: one row of the result
+    int32_t *sums;       // of one row tile
+    uint8_t *out;        // [m, n]
+    const int8_t *pairs; // [k, n] b, when sums of pairs saturate, or NULL
 } tiles;
+
+// Adds to sums what the saturation of pairs does to them.
+static void saturate(const tiles *t, const oq_gemm_8 *gemm) {
+    for (size_t i = 0; i < gemm->m; i++) {
+        const uint8_t *a = (const uint8_t *)gemm->a + i * gemm->lda;
+        for (size_t k = 0; k + 1 < gemm->k; k += 2) {
+            const int8_t *b = t->pairs + k * gemm->n;
+            for (size_t j = 0; j < gemm->n; j++)
+                gemm->c[i * gemm->ldc + j] += oq_pair_excess(a[k] * b[j] + a[k + 1] * b[gemm->n + j]);
+        }
+    }
+}
+
+static void run_saturating(const tiles *t, oq_gemm_8 gemm) {
+    const oq_requantize *r = gemm.requantize;
+    gemm.requantize = NULL;
+    oq_gemm_8_run(&gemm);
+    saturate(t, &gemm);
+    for (size_t i = 0; r && i < gemm.m; i++)
+        oq_rows_requantize_8(gemm.c + i * gemm.ldc, r->multiplier, r->per_channel, r->zero_point,
+                             r->is_signed, (uint8_t *)r->out + i * gemm.ldc, gemm.n);
+}
+
+static void run_gemm(const tiles *t, const oq_gemm_8 *gemm) {
+    if (t->pairs)
+        run_saturating(t, *gemm);
+    else
+        oq_gemm_8_run(gemm);
+}
 
 // Rows [from, from + rows) to the 8-bit output, all with one multiplier or one per column.
 static void run_tile(const oq_matmul_8 *m, const tiles *t, size_t from, size_t rows) {
@@ -60,7 +93,7 @@ static void run_tile(const oq_matmul_8 *m, const tiles *t, size_t from, size_t r
     gemm.a_zero = t->a.zero + (t->a.count == 1 ? 0 : from);
     gemm.c = t->sums;
     gemm.requantize = &requantize;
-    oq_gemm_8_run(&gemm);
+    run_gemm(t, &gemm);
 }
 
 // A tile holds as many rows as fit, or one when rows have their own scales.
@@ -137,9 +170,12 @@ static oq_status run_batch(oq_run_context *context, const oq_matmul_8 *m, size_t
                           .b_zero_per_column = t->b.count > 1,
                           .ldc = plan->n,
                           .pool = context->pool};
+    t->pairs = context->saturate_pairs && b_signed && !t->gemm.a_signed
+                   ? (const int8_t *)m->b->data + bi * plan->k * plan->n
+                   : NULL;
     if (m->sums) {
         t->gemm.c = m->sums + i * plan->m * plan->n;
-        oq_gemm_8_run(&t->gemm);
+        run_gemm(t, &t->gemm);
         if (m->to_float) scale_sums(m, t, i, bias);
     } else {
         t->out = (uint8_t *)m->out + i * plan->m * plan->n;

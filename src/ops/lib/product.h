@@ -26,6 +26,11 @@ void oq_product_run(const oq_product *p);
 oq_status oq_product_space(oq_run_context *context, oq_work_type work, size_t k, size_t n, void **out,
                            oq_error *err);
 
+// What saturating the sum of two products in 16 bits adds to it.
+static inline int32_t oq_pair_excess(int32_t sum) {
+    return sum > INT16_MAX ? INT16_MAX - sum : sum < INT16_MIN ? INT16_MIN - sum : 0;
+}
+
 // Constant matrices packed once: the state of MatMul, Gemm and their like.
 typedef struct oq_packed {
     size_t count, stride; // matrices, bytes from one to the next
