@@ -197,6 +197,8 @@ oq_status oq_dataset_synthetic(oq_mem *mem, const oq_graph *graph, size_t sample
         return status;
     }
     part->seed = seed;
+    for (size_t i = 0; i < data->input_count; i++)
+        data->inputs[i].domain = oq_domain_of(mem, graph, oq_graph_find(graph, data->inputs[i].name));
     oq_dataset_end_part(data, samples);
     *out = data;
     return ONNXQ_OK;

@@ -9,6 +9,7 @@
 typedef struct data_input {
     const char *name;
     oq_type type;
+    int64_t domain; // made-up integers are 0 .. domain - 1
 } data_input;
 
 typedef enum part_kind { PART_ROWS, PART_NPZ_FILES, PART_NPY_FILES, PART_SETS, PART_SYNTHETIC } part_kind;
@@ -68,6 +69,10 @@ oq_status oq_part_files_get(const oq_dataset *data, const data_part *part, size_
 // --- synthetic.c ---
 oq_status oq_part_synthetic_get(const oq_dataset *data, const data_part *part, size_t run, oq_value *values,
                                 oq_error *err);
+
+// --- domain.c ---
+// How many values, from 0 on, an integer input of the graph can have; 2 when nothing tells.
+int64_t oq_domain_of(oq_mem *mem, const oq_graph *graph, oq_value_id input);
 
 // --- match.c ---
 // Whether an array of that type and shape can become the input; `where` begins the sentence.

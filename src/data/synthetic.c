@@ -1,6 +1,7 @@
 // Made-up samples: a counter generator, so that any sample can be made alone and on any machine.
 #include "data/dataset.h"
 
+#include <math.h>
 #include <string.h>
 
 // The finalizer of splitmix64: each counter gives 64 independent-looking bits.
@@ -51,7 +52,54 @@ static oq_status make_strings(oq_mem *mem, const oq_shape *shape, oq_tensor *out
     return status;
 }
 
-static void fill(oq_tensor *tensor, uint64_t key) {
+// Uniform in -1..1.
+static float uniform(uint64_t key) { return (float)(int32_t)(scramble(key) >> 32) * 0x1p-31F; }
+
+// Images have as much deviation at every scale: octaves of lattices, linear between their points, of
+// deviation 1 together. `image` and `channel` are keys: channels of an image share most of it.
+static float smooth(uint64_t image, uint64_t channel, int64_t y, int64_t x, int octaves) {
+    float sum = 0;
+    for (int o = 0; o < octaves; o++) {
+        const int64_t cell = INT64_C(1) << o, row = y >> o, column = x >> o;
+        const float down = (float)(y - row * cell) / (float)cell,
+                    right = (float)(x - column * cell) / (float)cell;
+        for (int corner = 0; corner < 4; corner++) {
+            const uint64_t at = (uint64_t)(((row + corner / 2) << 20 | (column + corner % 2)) << 6 | o);
+            const float weight = (corner / 2 ? down : 1 - down) * (corner % 2 ? right : 1 - right);
+            if (weight > 0)
+                sum +=
+                    weight * (0.9F * uniform(image + scramble(at)) + 0.44F * uniform(channel + scramble(at)));
+        }
+    }
+    return sum;
+}
+
+static bool is_image(const oq_tensor *tensor) {
+    const oq_shape *s = &tensor->shape;
+    return oq_dtype_info(tensor->dtype)->is_float && s->rank == 4 && s->dim[1] <= 4 && s->dim[2] >= 16 &&
+           s->dim[3] >= 16;
+}
+
+static void fill_image(oq_tensor *tensor, uint64_t key) {
+    const oq_shape *s = &tensor->shape;
+    const size_t bytes = oq_dtype_bytes(tensor->dtype);
+    int octaves = 1;
+    while (INT64_C(2) << octaves <= s->dim[2] && octaves < 12) octaves++;
+    // Deviations: 1/3 of a lattice's points, 4/9 of that on average between them.
+    const float scale = 1 / sqrtf(1 / 3.0F + (float)(octaves - 1) * 4 / 27.0F);
+    char *to = tensor->data;
+    for (int64_t plane = 0; plane < s->dim[0] * s->dim[1]; plane++) {
+        const uint64_t image = scramble(key + (uint64_t)(plane / s->dim[1])),
+                       channel = scramble(image + 1 + (uint64_t)(plane % s->dim[1]));
+        for (int64_t y = 0; y < s->dim[2]; y++)
+            for (int64_t x = 0; x < s->dim[3]; x++, to += bytes) {
+                const float value = scale * smooth(image, channel, y, x, octaves);
+                oq_store_f32(tensor->dtype, &value, to, 1);
+            }
+    }
+}
+
+static void fill(oq_tensor *tensor, uint64_t key, int64_t domain) {
     enum { BLOCK = 256 };
     const size_t count = (size_t)oq_tensor_count(tensor);
     const bool is_float = oq_dtype_info(tensor->dtype)->is_float;
@@ -60,7 +108,7 @@ static void fill(oq_tensor *tensor, uint64_t key) {
         float block[BLOCK];
         for (size_t i = 0; i < length; i++) {
             const uint64_t counter = scramble(key) + done + i;
-            block[i] = is_float ? normal(counter) : (float)(scramble(counter) & 1);
+            block[i] = is_float ? normal(counter) : (float)(scramble(counter) % (uint64_t)domain);
         }
         oq_store_f32(tensor->dtype, block, (char *)tensor->data + done * oq_dtype_bytes(tensor->dtype),
                      length);
@@ -84,7 +132,10 @@ static oq_status make_input(const oq_dataset *data, size_t i, uint64_t key, oq_v
     } else {
         OQ_TRY(oq_tensor_new(data->mem, input->type.dtype, &shape, &tensor, err));
         memset(tensor.data, 0, oq_tensor_bytes(&tensor)); // complex numbers stay zero
-        fill(&tensor, key);
+        if (is_image(&tensor))
+            fill_image(&tensor, key);
+        else
+            fill(&tensor, key, tensor.dtype == ONNXQ_BOOL ? 2 : input->domain);
     }
     *out = oq_value_of_tensor(tensor);
     return ONNXQ_OK;

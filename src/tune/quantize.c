@@ -42,11 +42,12 @@ static oq_status rescale(oq_quantization *q, oq_error *err) {
                                       .weight_bits = q->quant.weight_bits,
                                       .per_channel = q->quant.per_channel};
     oq_status status;
-    size_t equalized = 0, smoothed;
+    size_t equalized = 0, smoothed = 0;
     OQ_TRY_DONE(oq_quant_chosen(graph, &q->quant, chosen, err));
     // Rows with scales of their own gain nothing from it: see docs/quantization.md.
     if (!q->quant.per_channel) OQ_TRY_DONE(oq_pass_equalize(graph, &equalize, q->stats, &equalized, err));
-    OQ_TRY_DONE(oq_pass_smooth(graph, &smooth, q->stats, &smoothed, err));
+    // Channels that stand out in made-up samples are not those of real ones.
+    if (!q->stats->synthetic) OQ_TRY_DONE(oq_pass_smooth(graph, &smooth, q->stats, &smoothed, err));
     if (equalized || smoothed) OQ_TRY_DONE(oq_infer_graph(graph, err));
 done:
     oq_mem_free(q->model->mem, chosen);
@@ -56,6 +57,8 @@ done:
 oq_status oq_quantization_begin(oq_quantization *q, oq_model *model, const oq_stats *stats,
                                 const oq_quant_options *quant, oq_error *err) {
     *q = (oq_quantization){.model = model, .quant = *quant};
+    // What made-up samples hold rarely, real ones may hold often.
+    if (stats->synthetic && quant->method == OQ_RANGE_AUTO) q->quant.method = OQ_RANGE_MINMAX;
     OQ_TRY(oq_pass_upgrade_opset(model, oq_quant_minimum_opset(quant), err));
     OQ_TRY(oq_infer_graph(model->graph, err));
     OQ_TRY(find_floors(q, err));
