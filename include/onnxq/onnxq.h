@@ -298,6 +298,9 @@ typedef struct onnxq_convert_options {
     int page;              // the report also as a page, with the error of every layer
     int no_correction;     // leave biases as they are, also where changing them makes up for errors
     onnxq_rounding rounding;
+    // HardSwish, SiLU, gates, sums and averages between convolutions are computed on integers, too, where all
+    // that reads their results takes integers. Needs 8-bit activations that are not symmetric.
+    int elementwise;
     // Layers that cost most get 16 bits, or stay float where that is not enough or the format is not Q/DQ,
     // until the metric reaches `budget` (accuracy: loses no more). `float_fallback`: to float at once.
     onnxq_metric metric;

@@ -63,6 +63,10 @@ const option convert_shared_options[] = {
      "how weights become integers (default: gram, which looks at the samples for those whose products differ "
      "least from the float model's)",
      AT(rounding), 0, 0},
+    {"elementwise", 0, OPTION_FLAG, NULL,
+     "also compute what stands between convolutions on integers: HardSwish, SiLU, gates, sums and averages "
+     "(faster in runtimes that fuse them, with more error; 8-bit activations only)",
+     AT(elementwise), 0, 0},
     CACHE_OPTIONS(convert_values, common),
     {"strict", 0, OPTION_FLAG, NULL, "fail rather than calibrate on made-up samples", AT(strict), 0, 0},
     {0}};
@@ -239,6 +243,7 @@ onnxq_convert_options convert_options_of(const convert_values *v) {
     o.verify_samples = v->verify_samples;
     o.page = v->report != NULL;
     o.no_correction = v->no_correct;
+    o.elementwise = v->elementwise;
     o.dequantize = v->dequantize;
     o.rounding = (onnxq_rounding)v->rounding;
     return o;

@@ -23,12 +23,14 @@ int32_t oq_plan_layer_of(const oq_plan *plan, oq_node_id id) {
     return -1;
 }
 
-bool oq_plan_moves(const oq_plan *plan, oq_node_id node) { return plan->moving[node]; }
+bool oq_plan_moves(const oq_plan *plan, oq_node_id node) {
+    return plan->moving[node] || plan->computing[node];
+}
 
 bool oq_plan_made_integer(const oq_plan *plan, oq_value_id value) {
     const oq_node_id producer = oq_graph_value(plan->graph, value)->producer;
     const int32_t index = plan->producer_layer[value];
-    if (producer != OQ_NONE && plan->moving[producer]) return true;
+    if (producer != OQ_NONE && oq_plan_moves(plan, producer)) return true;
     if (index < 0 || plan->layers[index].dropped) return false;
     return plan->layers[index].integer && plan->layers[index].output == value;
 }

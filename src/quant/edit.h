@@ -11,7 +11,7 @@ size_t oq_plan_layer_count(const oq_plan *plan);
 const oq_layer *oq_plan_layer(const oq_plan *plan, size_t index);
 // The layer that computes a node or has taken it in (bias, clip), or -1.
 int32_t oq_plan_layer_of(const oq_plan *plan, oq_node_id node);
-// True when a passthrough node runs on integers.
+// True when a passthrough or elementwise node runs on integers.
 bool oq_plan_moves(const oq_plan *plan, oq_node_id node);
 // True when a value is produced as integers: all that read it get what the grid left of it.
 bool oq_plan_made_integer(const oq_plan *plan, oq_value_id value);

@@ -300,6 +300,8 @@ static oq_status walk(oq_emitter *e, oq_error *err) {
             OQ_TRY(emit_layer(e, layer, err));
         } else if (plan->moving[id]) {
             OQ_TRY(emit_passthrough(e, oq_graph_node(e->graph, id), err));
+        } else if (plan->computing[id]) {
+            OQ_TRY(oq_emit_elementwise(e, oq_graph_node(e->graph, id), err));
         }
     }
     OQ_TRY(dequantize_what_is_read(e, err));

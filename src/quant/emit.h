@@ -22,6 +22,9 @@ typedef struct oq_emitter {
     oq_emitted_weight *weights; // [weight_count]
 } oq_emitter;
 
+// emit_elementwise.c: an elementwise node on integers.
+oq_status oq_emit_elementwise(oq_emitter *e, oq_node *node, oq_error *err);
+
 // --- values and nodes ---
 // New value `<base><suffix>` with the type of `like` but another element type.
 oq_status oq_emit_value(oq_emitter *e, oq_value_id like, const char *suffix, oq_dtype dtype, oq_value_id *out,

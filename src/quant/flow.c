@@ -41,6 +41,7 @@ static size_t data_inputs(const oq_node *node, const oq_rule *rule) {
 bool oq_plan_integer_use(const oq_plan *plan, oq_use use) {
     const oq_node *node = oq_graph_node(plan->graph, use.node);
     const oq_layer *layer = active_layer(plan, plan->layer_of[use.node]);
+    if (plan->computing[use.node]) return oq_plan_elementwise_use(plan, use);
     if (layer) return use.input < 2 && !layer->operand[use.input].constant;
     return plan->moving[use.node] && (size_t)use.input < data_inputs(node, plan->rules[use.node]);
 }
@@ -135,6 +136,7 @@ static void move(oq_plan *plan, const oq_node *node) {
 static void start(oq_plan *plan) {
     memset(plan->integer, 0, plan->value_count * sizeof *plan->integer);
     memset(plan->moving, 0, plan->node_count * sizeof *plan->moving);
+    memset(plan->computing, 0, plan->node_count * sizeof *plan->computing);
     for (size_t v = 0; v < plan->value_count; v++)
         plan->leader[v] = (oq_value_id)v, plan->producer_layer[v] = -1, plan->bits[v] = 0;
     for (size_t l = 0; l < plan->layer_count; l++) {
@@ -181,7 +183,9 @@ static void find_sources(const oq_plan *plan, bool *source) {
             all = node->inputs[k] != OQ_NONE && source[node->inputs[k]];
         for (size_t k = 0; k < node->output_count; k++)
             if (node->outputs[k] != OQ_NONE)
-                source[node->outputs[k]] = all || active_layer(plan, plan->producer_layer[node->outputs[k]]);
+                source[node->outputs[k]] = all ||
+                                           active_layer(plan, plan->producer_layer[node->outputs[k]]) ||
+                                           plan->computing[node->id];
     }
 }
 
@@ -208,7 +212,7 @@ static oq_status pull(oq_plan *plan, const bool *source, oq_error *err) {
 static void push(oq_plan *plan, bool *only_integer) {
     for (size_t v = 0; v < plan->value_count; v++) {
         const oq_layer *layer = active_layer(plan, plan->producer_layer[v]);
-        only_integer[v] = layer && is_requantized(layer);
+        only_integer[v] = (layer && is_requantized(layer)) || oq_plan_is_computed(plan, (oq_value_id)v);
     }
     for (size_t i = 0; i < plan->order_count; i++) {
         const oq_node *node = oq_graph_node(plan->graph, plan->order[i]);
@@ -253,6 +257,8 @@ oq_status oq_plan_flow(oq_plan *plan, oq_error *err) {
     if (!flags) return ONNXQ_NO_MEMORY;
     start(plan);
     find_wide(plan);
+    oq_plan_find_elementwise(plan, flags);
+    memset(flags, 0, plan->value_count * sizeof *flags);
     find_sources(plan, flags);
     const oq_status status = pull(plan, flags, err);
     if (status == ONNXQ_OK) {

@@ -40,6 +40,22 @@ bool oq_recurrent_weight_axes(const oq_node *node, size_t index, const oq_shape 
     return (index == 1 || index == 2) && shape->rank == 3;
 }
 
+bool oq_rule_is_gated(oq_graph *graph, const oq_node *mul) {
+    for (size_t i = 0; i < 2 && mul->input_count == 2; i++) {
+        const oq_node_id id = oq_graph_value(graph, mul->inputs[i])->producer;
+        const oq_node *gate = id == OQ_NONE ? NULL : oq_graph_node(graph, id);
+        if (gate && (oq_node_is(gate, "Sigmoid") || oq_node_is(gate, "HardSigmoid")) &&
+            gate->inputs[0] == mul->inputs[1 - i])
+            return true;
+    }
+    return false;
+}
+
+bool oq_rule_is_gate(oq_graph *graph, const oq_node *gate) {
+    const oq_node *mul = oq_graph_only_consumer(graph, gate->outputs[0]);
+    return mul && oq_node_is(mul, "Mul") && oq_rule_is_gated(graph, mul);
+}
+
 oq_dtype oq_value_dtype(oq_graph *graph, oq_value_id value) {
     const oq_constant *constant = oq_graph_constant(graph, value);
     return constant ? constant->dtype : oq_graph_value(graph, value)->type.dtype;

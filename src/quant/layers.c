@@ -151,6 +151,8 @@ oq_status oq_plan_find_layers(oq_plan *plan, oq_error *err) {
         if (!rule || rule->kind == OQ_RULE_FLOAT) continue;
         if (rule->kind == OQ_RULE_PASSTHROUGH) {
             consider_passthrough(plan, node, rule);
+        } else if (rule->kind == OQ_RULE_ELEMENTWISE) {
+            oq_plan_consider_elementwise(plan, node, rule);
         } else {
             OQ_TRY(consider_compute(plan, node, rule, err));
         }

@@ -75,6 +75,11 @@ oq_status oq_options_check(const oq_quant_options *options, oq_error *err) {
         return oq_fail(
             err, ONNXQ_USAGE,
             "integer kernels have one scale for each sum, so weights in groups need weight-only mode");
+    if (options->elementwise &&
+        (options->activation_bits != 8 || options->activation_symmetric || options->mode != OQ_MODE_STATIC))
+        return oq_fail(err, ONNXQ_USAGE,
+                       "functions between convolutions are computed on 8-bit activations with zero points: "
+                       "choose those or leave the functions float");
     // Integer kernels exist for u8 x s8, u8 x u8 and s8 x s8 alone.
     if (options->activation_signed && !options->weight_signed)
         return oq_fail(err, ONNXQ_USAGE,

@@ -16,8 +16,11 @@ static oq_status allocate(oq_plan *plan, oq_error *err) {
     plan->bits = oq_arena_calloc(&plan->arena, values, sizeof *plan->bits, err);
     plan->range = oq_arena_calloc(&plan->arena, values, sizeof *plan->range, err);
     plan->moving = oq_arena_calloc(&plan->arena, nodes, sizeof *plan->moving, err);
+    plan->elementwise = oq_arena_calloc(&plan->arena, nodes, sizeof(void *), err);
+    plan->computing = oq_arena_calloc(&plan->arena, nodes, sizeof *plan->computing, err);
     if (!plan->tensors || !plan->nodes || !plan->rules || !plan->layer_of || !plan->producer_layer ||
-        !plan->integer || !plan->leader || !plan->bits || !plan->range || !plan->moving)
+        !plan->integer || !plan->leader || !plan->bits || !plan->range || !plan->moving ||
+        !plan->elementwise || !plan->computing)
         return ONNXQ_NO_MEMORY;
     memset(plan->layer_of, -1, nodes * sizeof *plan->layer_of);
     return oq_graph_order(plan->graph, &plan->order, &plan->order_count, err);
@@ -89,8 +92,10 @@ static void note_fates(oq_plan *plan) {
         note_weight(plan, layer->operand[0].weight);
         note_weight(plan, layer->operand[1].weight);
     }
-    for (size_t n = 0; n < plan->node_count; n++)
+    for (size_t n = 0; n < plan->node_count; n++) {
         if (plan->moving[n]) plan->nodes[n].fate = OQ_FATE_PASSTHROUGH;
+        if (plan->computing[n]) plan->nodes[n].fate = OQ_FATE_ELEMENTWISE;
+    }
 }
 
 static oq_status make(oq_plan *plan, oq_error *err) {
@@ -153,8 +158,9 @@ oq_status oq_quant_observe(oq_graph *graph, const oq_quant_options *options, boo
     }
     for (size_t n = 0; status == ONNXQ_OK && n < plan->node_count; n++) {
         const oq_node *node = oq_graph_node(graph, (oq_node_id)n);
-        if (!plan->rules[n]) continue;
-        for (size_t i = 0; i < node->input_count && (i == 0 || plan->rules[n]->all_inputs); i++)
+        const oq_rule *rule = plan->rules[n] ? plan->rules[n] : plan->elementwise[n];
+        if (!rule) continue;
+        for (size_t i = 0; i < node->input_count && (i == 0 || rule->all_inputs); i++)
             mark(plan, node->inputs[i], observed);
         for (size_t i = 0; i < node->output_count; i++) mark(plan, node->outputs[i], observed);
     }

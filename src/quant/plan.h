@@ -73,6 +73,8 @@ struct oq_plan {
     int *bits;       // [value_count] of leaders: the most that a layer asks of the group; 0: none does
     oq_range *range; // [value_count] of leaders: what the parameters cover
     bool *moving;    // [node_count] passthrough node that runs on integers
+    const oq_rule **elementwise; // [node_count] rule of a node that may compute on integers, or NULL
+    bool *computing;             // [node_count] such a node that does
     oq_layer *layers;
     size_t layer_count, layer_capacity;
     oq_weight **weights;
@@ -111,6 +113,15 @@ oq_status oq_plan_dynamic(oq_plan *plan, oq_error *err);
 // ranges.c: the bool or 8-bit integer value behind a Cast whose results the grid of `value` holds as they
 // are, or OQ_NONE.
 oq_value_id oq_plan_cast_source(const oq_plan *plan, oq_value_id value);
+// elementwise.c: adds the elementwise node to those that may compute on integers, if it may.
+void oq_plan_consider_elementwise(oq_plan *plan, const oq_node *node, const oq_rule *rule);
+// Which of them do: integers come in anyway, and nobody wants floats. Needs the layers, and which are wide;
+// `wanted` [value_count] is scratch.
+void oq_plan_find_elementwise(oq_plan *plan, bool *wanted);
+// True when this input of such a node carries data.
+bool oq_plan_elementwise_use(const oq_plan *plan, oq_use use);
+// True when an elementwise node makes the value as integers.
+bool oq_plan_is_computed(const oq_plan *plan, oq_value_id value);
 
 // ranges.c: the range outside of which no reader of a value tells values apart. Then
 // what a value's integers must cover: statistics, cut where the consumers ignore the rest. False

@@ -57,6 +57,7 @@ typedef struct oq_quant_options {
     bool activation_signed; // false: uint8 (default)
     bool activation_symmetric;
     bool weight_asymmetric;
+    bool elementwise; // functions between convolutions on integers, too (elementwise.c)
     oq_range_method method;
     double percentile;
     const char *const *include, *const *exclude; // globs on node names or operator types ("op:Conv")
@@ -93,6 +94,7 @@ typedef enum oq_node_fate {
     OQ_FATE_FLOAT,
     OQ_FATE_QUANTIZED,   // computes on integers
     OQ_FATE_PASSTHROUGH, // moves integers
+    OQ_FATE_ELEMENTWISE, // makes integers of integers, with parameters of their own
     OQ_FATE_FOLDED       // gone: part of a quantized node
 } oq_node_fate;
 

@@ -39,9 +39,42 @@ oq_range oq_plan_used_range(const oq_plan *plan, oq_value_id id) {
     return value->is_output || !value->use_count ? (oq_range){-INFINITY, INFINITY} : range;
 }
 
+// What the producer of a value can give at all.
+static oq_range bounds_of(const oq_plan *plan, oq_value_id value) {
+    static const struct {
+        const char *op_type;
+        oq_range range;
+    } bounded[] = {{"Sigmoid", {0, 1}},
+                   {"HardSigmoid", {0, 1}},
+                   {"Softmax", {0, 1}},
+                   {"Tanh", {-1, 1}},
+                   {"Softsign", {-1, 1}}};
+    oq_range range = {-INFINITY, INFINITY};
+    const oq_node_id id = oq_graph_value(plan->graph, value)->producer;
+    const oq_node *node = id == OQ_NONE ? NULL : oq_graph_node(plan->graph, id);
+    // Behind a layer that took the clip in, it is the integers' own saturation that bounds them.
+    const int32_t index = plan->producer_layer[value];
+    if (!node || (index >= 0 && !plan->layers[index].dropped)) return range;
+    for (size_t i = 0; i < sizeof bounded / sizeof *bounded; i++)
+        if (oq_node_is(node, bounded[i].op_type)) return bounded[i].range;
+    double low, high;
+    return oq_plan_clip_bounds(plan, node, &low, &high) ? (oq_range){low, high} : range;
+}
+
+// Whole functions on integers have the levels that they can give, whatever the samples showed of them.
+static bool has_fixed_range(const oq_plan *plan, oq_value_id value, oq_range *out) {
+    if (!oq_plan_is_computed(plan, value)) return false;
+    const oq_range bounds = bounds_of(plan, value);
+    if (!isfinite(bounds.min) || !isfinite(bounds.max)) return false;
+    *out = bounds;
+    return true;
+}
+
 oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *out, bool *known,
                               oq_error *err) {
     const oq_tensor_stats *stats = oq_stats_find(plan->stats, oq_graph_value(plan->graph, value)->name);
+    *known = true;
+    if (has_fixed_range(plan, value, out)) return ONNXQ_OK;
     *known = stats && stats->count > 0;
     if (!*known) return ONNXQ_OK;
     // What the model gives out is not cut unless a method is asked for.
@@ -72,28 +105,6 @@ oq_status oq_plan_param_of(const oq_plan *plan, const oq_grid *grid, const oq_ra
 bool oq_plan_clip_is_exact(const oq_grid *grid, oq_qparam param, double low, double high) {
     const double scale = (double)param.scale, zero = param.zero_point;
     return low <= high && rint(low / scale) + zero <= grid->qmin && rint(high / scale) + zero >= grid->qmax;
-}
-
-// What the producer of a value can give at all.
-static oq_range bounds_of(const oq_plan *plan, oq_value_id value) {
-    static const struct {
-        const char *op_type;
-        oq_range range;
-    } bounded[] = {{"Sigmoid", {0, 1}},
-                   {"HardSigmoid", {0, 1}},
-                   {"Softmax", {0, 1}},
-                   {"Tanh", {-1, 1}},
-                   {"Softsign", {-1, 1}}};
-    oq_range range = {-INFINITY, INFINITY};
-    const oq_node_id id = oq_graph_value(plan->graph, value)->producer;
-    const oq_node *node = id == OQ_NONE ? NULL : oq_graph_node(plan->graph, id);
-    // Behind a layer that took the clip in, it is the integers' own saturation that bounds them.
-    const int32_t index = plan->producer_layer[value];
-    if (!node || (index >= 0 && !plan->layers[index].dropped)) return range;
-    for (size_t i = 0; i < sizeof bounded / sizeof *bounded; i++)
-        if (oq_node_is(node, bounded[i].op_type)) return bounded[i].range;
-    double low, high;
-    return oq_plan_clip_bounds(plan, node, &low, &high) ? (oq_range){low, high} : range;
 }
 
 bool oq_plan_needs_clip(const oq_plan *plan, oq_value_id value) {
@@ -138,6 +149,10 @@ static oq_status drop_layers_of(oq_plan *plan, oq_value_id leader, bool *changed
         if (!layer->dropped) return ONNXQ_NO_MEMORY;
         *changed = true;
     }
+    const oq_node_id producer = oq_graph_value(plan->graph, leader)->producer;
+    if (producer == OQ_NONE || !plan->computing[producer]) return ONNXQ_OK;
+    plan->elementwise[producer] = NULL; // stays float, too
+    *changed = true;
     return ONNXQ_OK;
 }
 

@@ -11,6 +11,9 @@ typedef enum oq_rule_kind {
     OQ_RULE_COMPUTE,     // a product of two operands that integer kernels compute
     OQ_RULE_PASSTHROUGH, // moves or selects elements: runs on the integers, output shares the input's
                          // parameters
+    OQ_RULE_ELEMENTWISE, // a function of integers whose output has parameters of its own, between
+                         // DequantizeLinear and QuantizeLinear in both formats: where integers come in and
+                         // are wanted
     OQ_RULE_FLOAT        // has no integer form; its weights can be stored as integers (storage.h)
 } oq_rule_kind;
 
@@ -69,7 +72,7 @@ typedef struct oq_rule {
     // points at.
     oq_status (*describe)(oq_graph *graph, const oq_node *node, oq_arena *arena, oq_layer *out,
                           const char **reason, oq_error *err);
-    // PASSTHROUGH.
+    // PASSTHROUGH and ELEMENTWISE.
     bool all_inputs; // every input carries data (Concat); else input 0
     bool early; // quantizing before it costs no accuracy and fewer bytes move: pull QuantizeLinear up across
                 // it
@@ -83,6 +86,11 @@ typedef struct oq_rule {
     // Any kind: the axes of input `index` when that, of this shape, is a weight; else false. NULL: no input
     // is.
     bool (*weight_axes)(const oq_node *node, size_t index, const oq_shape *shape, oq_weight_axes *out);
+    // ELEMENTWISE.
+    bool (*fits)(oq_graph *graph, const oq_node *node); // whether it is computed on integers; NULL: always
+    // The output is (x + addend) * factor, clipped to the bounds that the integers have in any case: runtimes
+    // fuse that Add, but not the operator. NULL: written as it is.
+    void (*shift)(const oq_node *node, double *addend, double *factor);
 } oq_rule;
 
 extern const oq_rule *const oq_rule_table[]; // generated; ended by NULL
@@ -107,6 +115,9 @@ oq_status oq_layer_take_bias(oq_graph *graph, oq_arena *arena, oq_layer *layer, 
 int oq_axis_reshaped(oq_graph *graph, const oq_node *node, int axis);
 // W [directions, gates * H, inputs] and R [directions, gates * H, H] of LSTM, GRU and RNN.
 bool oq_recurrent_weight_axes(const oq_node *node, size_t index, const oq_shape *shape, oq_weight_axes *out);
+// x g(x), with g Sigmoid or HardSigmoid of x itself: HardSwish and SiLU. The Mul, and its g.
+bool oq_rule_is_gated(oq_graph *graph, const oq_node *mul);
+bool oq_rule_is_gate(oq_graph *graph, const oq_node *gate);
 // The element type of a value as far as inference or its constant tell, or UNDEFINED.
 oq_dtype oq_value_dtype(oq_graph *graph, oq_value_id value);
 

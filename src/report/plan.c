@@ -6,6 +6,7 @@
 static const char *const fates[] = {[OQ_FATE_FLOAT] = "float",
                                     [OQ_FATE_QUANTIZED] = "quantized",
                                     [OQ_FATE_PASSTHROUGH] = "passthrough",
+                                    [OQ_FATE_ELEMENTWISE] = "elementwise",
                                     [OQ_FATE_FOLDED] = "folded"};
 
 static json_t *row(const oq_node *node, const char *fate, const char *reason, uint64_t macs,

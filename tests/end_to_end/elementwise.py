@@ -1,0 +1,85 @@
+"""--elementwise on a block with HardSwish, SiLU, squeeze and excitation and a residual sum: valid ONNX in which ONNX Runtime computes
+all of it on integers, the same there at the lowest and highest optimization level (to within steps of integers) as in onnxq."""
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+
+SOURCE, ONNXQ = os.environ["ONNXQ_SOURCE"], os.environ["ONNXQ"]
+sys.path.insert(0, os.path.join(SOURCE, "bench"))
+import common  # noqa: E402
+
+CHANNELS = 16
+
+
+def float_model(random):
+    constants, nodes = [], []
+
+    def conv(x, y, inputs, kernel, group=1):
+        weight = random.standard_normal((CHANNELS, inputs // group, kernel, kernel)) / np.sqrt(inputs // group * kernel * kernel)
+        constants.append(numpy_helper.from_array(weight.astype(np.float32), y + "_w"))
+        constants.append(numpy_helper.from_array((random.standard_normal(CHANNELS) * .3).astype(np.float32), y + "_b"))
+        nodes.append(helper.make_node("Conv", [x, y + "_w", y + "_b"], [y], group=group, pads=[kernel // 2] * 4))
+
+    conv("x", "a", 3, 3)
+    nodes.append(helper.make_node("HardSigmoid", ["a"], ["ag"], alpha=1 / 6, beta=.5))
+    nodes.append(helper.make_node("Mul", ["a", "ag"], ["h"]))
+    conv("h", "d", CHANNELS, 3, CHANNELS)
+    nodes.append(helper.make_node("Sigmoid", ["d"], ["dg"]))
+    nodes.append(helper.make_node("Mul", ["d", "dg"], ["s"]))
+    nodes.append(helper.make_node("GlobalAveragePool", ["s"], ["p"]))
+    conv("p", "e", CHANNELS, 1)
+    nodes.append(helper.make_node("HardSigmoid", ["e"], ["eg"]))
+    nodes.append(helper.make_node("Mul", ["s", "eg"], ["m"]))
+    conv("m", "r", CHANNELS, 1)
+    nodes.append(helper.make_node("Add", ["r", "a"], ["sum"]))
+    conv("sum", "y", CHANNELS, 1)
+    graph = helper.make_graph(nodes, "block", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 12, 10])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, CHANNELS, 12, 10])], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def peer(model, inputs, level):
+    options = ort.SessionOptions()
+    options.graph_optimization_level = level
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return np.concatenate([session.run(["y"], {"x": x[None]})[0] for x in inputs])
+
+
+def sqnr(expected, got):
+    return 10 * np.log10(np.sum(expected.astype(np.float64) ** 2) / np.sum((expected.astype(np.float64) - got) ** 2))
+
+
+def main():
+    random = np.random.default_rng(3)
+    inputs = random.standard_normal((24, 3, 12, 10)).astype(np.float32)
+    form = sys.argv[1]
+    with tempfile.TemporaryDirectory() as folder:
+        source, target, samples = (os.path.join(folder, name) for name in ("float.onnx", "out.onnx", "samples.npz"))
+        onnx.save(float_model(random), source)
+        np.savez(samples, x=inputs)
+        subprocess.run([ONNXQ, "convert", "--no-cache", source, target, "--format", form, "--data", samples, "--elementwise", "-q"],
+                       check=True)
+        onnx.checker.check_model(onnx.load(target), full_check=True)
+        subprocess.run([ONNXQ, "run", target, "--data", samples, "-o", os.path.join(folder, "own"), "-q"], check=True)
+        own = np.concatenate([np.load(os.path.join(folder, "own", f"{i}.npz"))["y"] for i in range(len(inputs))])
+        true = peer(source, inputs, ort.GraphOptimizationLevel.ORT_ENABLE_ALL)
+        exact = common.exact_form(target, target + ".exact.onnx")
+        for level in (ort.GraphOptimizationLevel.ORT_DISABLE_ALL, ort.GraphOptimizationLevel.ORT_ENABLE_ALL):
+            got = peer(exact, inputs, level)
+            apart, loss = sqnr(own, got), sqnr(true, got) - sqnr(true, own)
+            print(f"{form}, {level}: {sqnr(true, got):.2f} dB, onnxq and ONNX Runtime {apart:.1f} dB apart")
+            assert apart > 40 and abs(loss) < .3 and sqnr(true, own) > 25
+        common.session(target, target + ".optimized.onnx")
+        kinds = [n.op_type for n in onnx.load(target + ".optimized.onnx").graph.node]
+        left = [k for k in kinds if k in ("Mul", "Add", "HardSigmoid", "Sigmoid", "GlobalAveragePool", "Conv")]
+        assert not left, f"not on integers in ONNX Runtime: {left}"
+
+
+if __name__ == "__main__":
+    main()
