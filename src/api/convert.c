@@ -56,6 +56,7 @@ oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options 
     q->weight_asymmetric = o->weight_asymmetric;
     q->elementwise = o->elementwise;
     q->method = oq_api_method(o->method);
+    q->guards = !o->no_guards;
     q->percentile = o->percentile;
     q->include = o->include;
     q->include_count = o->include_count;

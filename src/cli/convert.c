@@ -59,6 +59,9 @@ const option convert_shared_options[] = {
      "leave biases as they are (by default they make up for the mean error of each channel, where that "
      "helps)",
      AT(no_correct), 0, 0},
+    {"no-guards", 0, OPTION_FLAG, NULL,
+     "quantize also what gains neither time nor memory by it: products of two activations, as in attention",
+     AT(no_guards), 0, 0},
     {"rounding", 0, OPTION_CHOICE, "gram|nearest",
      "how weights become integers (default: gram, which looks at the samples for those whose products differ "
      "least from the float model's)",
@@ -244,6 +247,7 @@ onnxq_convert_options convert_options_of(const convert_values *v) {
     o.page = v->report != NULL;
     o.no_correction = v->no_correct;
     o.elementwise = v->elementwise;
+    o.no_guards = v->no_guards;
     o.dequantize = v->dequantize;
     o.rounding = (onnxq_rounding)v->rounding;
     return o;

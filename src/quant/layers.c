@@ -105,6 +105,15 @@ static const char *float_reason(const oq_plan *plan, const oq_layer *layer) {
     return known ? NULL : "the type of its operands is not known";
 }
 
+// Quantizing two operands as they are computed saves no memory, and costs runtimes more than the integer
+// product saves: see docs/quantization.md. Who names the node wants it all the same.
+static const char *guard_reason(const oq_plan *plan, const oq_node *node, const oq_layer *layer) {
+    const oq_quant_options *o = &plan->options;
+    if (!o->guards || layer->operand[0].constant || layer->operand[1].constant) return NULL;
+    if (o->include_count || oq_options_override(o, node->id)) return NULL;
+    return "a product of two activations: quantizing it saves neither time nor memory (see --no-guards)";
+}
+
 static oq_status consider_compute(oq_plan *plan, const oq_node *node, const oq_rule *rule, oq_error *err) {
     oq_node_plan *fate = &plan->nodes[node->id];
     oq_layer layer = {0};
@@ -112,6 +121,7 @@ static oq_status consider_compute(oq_plan *plan, const oq_node *node, const oq_r
     if (fate->reason || !oq_options_choose(&plan->options, node, &fate->reason)) return ONNXQ_OK;
     OQ_TRY(rule->describe(plan->graph, node, &plan->arena, &layer, &fate->reason, err));
     if (!fate->reason) fate->reason = float_reason(plan, &layer);
+    if (!fate->reason) fate->reason = guard_reason(plan, node, &layer);
     if (fate->reason) return ONNXQ_OK;
     oq_options_widths(&plan->options, node->id, &layer.weight_bits, &layer.activation_bits);
     OQ_TRY(take_bias(plan, &layer, err));

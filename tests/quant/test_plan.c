@@ -262,6 +262,26 @@ START_TEST(override_leaves_one_node_float) {
 }
 END_TEST
 
+// What gains nothing by being quantized stays float, unless it is named.
+START_TEST(guards) {
+    static const char text[] =
+        "in x float32[1,2,6,8]\nin z float32[1,2,8,6]\ny = MatMul(x, z) name=\"scores\"\n"
+        "random w float32[6,4] 1 1\nv = MatMul(y, w)\nout v";
+    static const char *const all[] = {"*"};
+    for (int named = 0; named < 3; named++) {
+        options.guards = named < 2;
+        options.include = all;
+        options.include_count = named == 1;
+        quantize(text);
+        const oq_node_plan *fate = test_fate(&pair, "y");
+        ck_assert_int_eq(fate->fate, named ? OQ_FATE_QUANTIZED : OQ_FATE_FLOAT);
+        if (!named) ck_assert_ptr_nonnull(strstr(fate->reason, "two activations"));
+        ck_assert_int_eq(test_fate(&pair, "v")->fate, OQ_FATE_QUANTIZED);
+        test_pair_release(&pair);
+    }
+}
+END_TEST
+
 START_TEST(reasons) {
     static const struct {
         const char *text, *reason;
@@ -369,6 +389,7 @@ int main(void) {
     tcase_add_test(tcase, range_is_cut_before_a_region);
     tcase_add_test(tcase, choice_by_name_and_operator);
     tcase_add_test(tcase, override_leaves_one_node_float);
+    tcase_add_test(tcase, guards);
     tcase_add_test(tcase, reasons);
     tcase_add_test(tcase, never_calibrated);
     tcase_add_test(tcase, infinity_is_an_error_that_names_the_tensor);
