@@ -193,12 +193,97 @@ static oq_status replace_output(twins *t, oq_node *node, oq_value_id twin, oq_er
     return oq_graph_replace_uses(t->graph, twin, y, false, err);
 }
 
+// --- integers that are read with other parameters than they were made with ---
+
+// All elements of a constant as doubles into `into` [count], one repeated; zeros when it is left out.
+static oq_status numbers(oq_graph *graph, oq_value_id value, size_t count, double *into, oq_error *err) {
+    oq_tensor tensor = {0};
+    memset(into, 0, count * sizeof *into);
+    if (value == OQ_NONE) return ONNXQ_OK;
+    OQ_TRY(oq_constant_load(graph->model->mem, oq_graph_constant(graph, value), &tensor, err));
+    const bool one = oq_tensor_count(&tensor) == 1;
+    for (size_t c = 0; c < count; c++) into[c] = oq_tensor_get_f64(&tensor, one ? 0 : (int64_t)c);
+    oq_tensor_release(&tensor);
+    return ONNXQ_OK;
+}
+
+// y = a x + b with a = s_y / s_x and b = (z_x - z_y) s_y, as constants that lie along the axis.
+static oq_status make_affine(twins *t, const oq_node *node, const oq_shape *shape, oq_value_id *factor,
+                             oq_value_id *shift, oq_error *err) {
+    oq_mem *mem = t->graph->model->mem;
+    const oq_value_id q = node->inputs[0],
+                      from[4] = {t->scale[q], t->zero[q], node->inputs[1], oq_form_input(node, 2)};
+    const size_t count = (size_t)oq_shape_count(shape);
+    oq_tensor a = {0}, b = {0};
+    oq_status status = ONNXQ_NO_MEMORY;
+    double *n = oq_mem_calloc(mem, 4 * count + 1, sizeof *n, err);
+    if (n) status = oq_tensor_new(mem, ONNXQ_FLOAT, shape, &a, err);
+    if (status == ONNXQ_OK) status = oq_tensor_new(mem, ONNXQ_FLOAT, shape, &b, err);
+    for (size_t i = 0; i < 4 && status == ONNXQ_OK; i++)
+        status = numbers(t->graph, from[i], count, n + i * count, err);
+    for (size_t c = 0; c < count && status == ONNXQ_OK; c++) {
+        ((float *)a.data)[c] = (float)(n[2 * count + c] / n[c]);
+        ((float *)b.data)[c] = (float)((n[count + c] - n[3 * count + c]) * n[2 * count + c]);
+    }
+    oq_mem_free(mem, n);
+    if (status == ONNXQ_OK)
+        status = oq_graph_add_initializer(t->graph, "rescaling", oq_tensor_retain(&a), factor, err);
+    if (status == ONNXQ_OK)
+        status = oq_graph_add_initializer(t->graph, "shift", oq_tensor_retain(&b), shift, err);
+    oq_tensor_release(&a);
+    oq_tensor_release(&b);
+    return status;
+}
+
+// Where the parameters lie along the node's axis: [C, 1, ..]. False when its place is not known.
+static bool affine_shape(const twins *t, const oq_node *node, oq_shape *shape) {
+    const int64_t count = oq_form_elements(t->graph, node->inputs[1]);
+    const oq_type *type = &oq_graph_value(t->graph, node->inputs[0])->type;
+    *shape = (oq_shape){.rank = 0};
+    if (count == 1) return true;
+    if (count < 1 || type->kind != OQ_TYPE_TENSOR || type->rank < 1) return false;
+    int64_t axis = oq_node_int(node, "axis", 1);
+    if (axis < 0) axis += type->rank;
+    if (axis < 0 || axis >= type->rank || oq_node_int(node, "block_size", 0)) return false;
+    shape->rank = type->rank - (int)axis;
+    for (int d = 0; d < shape->rank; d++) shape->dim[d] = d ? 1 : count;
+    return true;
+}
+
+// Parameters per channel on an output whose product knows one scale (quant/spread.c): both are kept as Mul
+// and Add. *done is false when the parameters are not constants of a known place; then the integers stay.
+static oq_status rescale(twins *t, oq_node *node, oq_value_id twin, bool *done, oq_error *err) {
+    const oq_value_id y = node->outputs[0], q = node->inputs[0],
+                      all[4] = {t->scale[q], t->zero[q], node->inputs[1], oq_form_input(node, 2)};
+    oq_shape shape;
+    oq_value_id in[2] = {twin}, scaled, shift;
+    *done = affine_shape(t, node, &shape) && oq_form_elements(t->graph, t->scale[q]) == 1;
+    for (size_t i = 0; i < 4; i++) *done &= all[i] == OQ_NONE || oq_graph_constant(t->graph, all[i]);
+    if (!*done) return ONNXQ_OK;
+    OQ_TRY(make_affine(t, node, &shape, &in[1], &shift, err));
+    oq_graph_remove_node(t->graph, node);
+    OQ_TRY(oq_form_make(t->graph, "Mul", in, 2, y, "_rescaled", ONNXQ_UNDEFINED, &scaled, NULL, err));
+    return oq_form_node(t->graph, "", "Add", (oq_value_id[]){scaled, shift}, 2, y, NULL, err);
+}
+
+static bool same_zero(oq_graph *graph, oq_value_id a, oq_value_id b) {
+    double x = 0, y = 0;
+    if (a != OQ_NONE && b != OQ_NONE) return oq_form_same(graph, a, b);
+    return (a == OQ_NONE || oq_form_number(graph, a, &x)) && (b == OQ_NONE || oq_form_number(graph, b, &y)) &&
+           x == y;
+}
+
 static oq_status see_dequantize(twins *t, oq_node *node, oq_error *err) {
     const oq_value_id q = node->inputs[0], y = node->outputs[0];
     oq_value_id twin = twin_of(t, q);
     if (twin == OQ_NONE && oq_form_elements(t->graph, node->inputs[1]) == 1 && moves_constant(t, q))
         OQ_TRY(move_dequantized(t, node, &twin, err));
     if (twin == OQ_NONE) return ONNXQ_OK; // a constant, folded at the end, or an integer input of the model
+    if (twin == twin_of(t, q) && (!oq_form_same(t->graph, t->scale[q], node->inputs[1]) ||
+                                  !same_zero(t->graph, t->zero[q], oq_form_input(node, 2)))) {
+        bool done;
+        return rescale(t, node, twin, &done, err);
+    }
     if (!oq_graph_value(t->graph, y)->is_output) {
         oq_graph_remove_node(t->graph, node);
         return oq_graph_replace_uses(t->graph, y, twin, false, err);

@@ -213,6 +213,33 @@ static const struct {
      "A = DequantizeLinear(a, s, )\ny = MatMul(D, A)\n" TAIL},
 };
 
+// What is read with other parameters than it was made with keeps its factors: channels with scales of their
+// own behind one quantized result.
+START_TEST(other_parameters_are_kept_as_factors) {
+    static const char *const tails[] = {
+        "Y = DequantizeLinear(yq, c, k)\n", "Y = DequantizeLinear(yq, c, k) axis=-3\n",
+        "T = Transpose(yq) perm=[0,2,3,1]\nY = DequantizeLinear(T, c, k) axis=3\n",
+        "Y = DequantizeLinear(yq, d, o)\n"};
+    for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
+        char text[2048];
+        snprintf(
+            text, sizeof text,
+            HEAD
+            "const c float32[4] 0.05 0.0625 0.1 0.2\nconst k uint8[4] 70 77 80 10\nconst d float32[] 0.1\n"
+            "y = Conv(X, W)\nyq = QuantizeLinear(y, t, m)\n%sout Y\n",
+            tails[i]);
+        oq_model *given = build(text), *model = build(text);
+        oq_forms forms = rewrite(model, DEQUANTIZE);
+        ck_assert_uint_eq(test_count(model, "DequantizeLinear") + test_count(model, "QuantizeLinear"), 0);
+        ck_assert_uint_eq(test_count(model, "Mul"), 1);
+        same_outputs(given, model, .3, tails[i]);
+        oq_forms_release(&forms);
+        oq_model_free(given);
+        oq_model_free(model);
+    }
+}
+END_TEST
+
 START_TEST(what_cannot_be_lowered_stays_with_its_reason) {
     oq_model *given = build(stays[_i].nodes), *model = build(stays[_i].nodes);
     oq_forms forms = rewrite(model, LOWER);
@@ -370,6 +397,7 @@ int main(void) {
     tcase_add_test(c, movers_run_on_integers);
     tcase_add_loop_test(c, what_cannot_be_lowered_stays_with_its_reason, 0, sizeof stays / sizeof *stays);
     tcase_add_loop_test(c, foreign_operators_become_standard_ones, 0, sizeof foreign / sizeof *foreign);
+    tcase_add_test(c, other_parameters_are_kept_as_factors);
     tcase_add_test(c, saturation_becomes_a_clip);
     tcase_add_test(c, weights_are_what_their_integers_mean);
     tcase_add_test(c, rows_of_a_table_are_looked_up_as_floats);
