@@ -50,6 +50,9 @@ oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options 
     q->activation_bits = o->activation_bits;
     q->per_channel = !o->per_tensor;
     q->group_size = o->group_size;
+    q->embedding_bits = o->embedding_bits > 0                                         ? o->embedding_bits
+                        : o->embedding_bits == 0 && o->mode == ONNXQ_MODE_WEIGHT_ONLY ? 8
+                                                                                      : 0;
     q->weight_signed = o->weight_type == ONNXQ_INT8;
     q->activation_signed = o->activation_type == ONNXQ_INT8;
     q->activation_symmetric = o->activation_symmetric;
@@ -130,6 +133,19 @@ static oq_status choose_widths(const onnxq_session *session, const oq_prepared *
     return ONNXQ_OK;
 }
 
+// Weight-only mode, and the tables of static mode: no activation is looked at.
+static oq_status store(const onnxq_model *model, oq_prepared *prepared, const oq_quant_options *quant,
+                       oq_convert_facts *facts, oq_error *err) {
+    oq_storage *storage = NULL;
+    oq_status status;
+    OQ_TRY_DONE(oq_weights_store(prepared->model, quant, &storage, err));
+    OQ_TRY_DONE(oq_convert_facts_storage(model->model, storage, facts, err));
+    OQ_TRY_DONE(oq_weights_emit(storage, err));
+done:
+    oq_storage_free(storage);
+    return status;
+}
+
 // Quantizes the prepared model in place; its facts before emission go into `facts`.
 static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const oq_stats *stats,
                           const oq_dataset *data, const onnxq_convert_options *options,
@@ -147,6 +163,7 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
     OQ_TRY_DONE(oq_ranges_check(stats, graph, plan, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
     OQ_TRY_DONE(oq_quantization_emit(&q, plan, graph, err));
+    if (quant->embedding_bits) OQ_TRY_DONE(store(model, prepared, quant, facts, err));
 done:
     oq_plan_free(plan);
     oq_quantization_release(&q);
@@ -172,19 +189,6 @@ static oq_status convert_static(const onnxq_model *model, oq_prepared *prepared,
     OQ_TRY_DONE(quantize(model, prepared, stats, data, options, quant, facts, err));
 done:
     oq_stats_free(own);
-    return status;
-}
-
-// Weight-only mode: no activation is looked at.
-static oq_status convert_weights(const onnxq_model *model, oq_prepared *prepared,
-                                 const oq_quant_options *quant, oq_convert_facts *facts, oq_error *err) {
-    oq_storage *storage = NULL;
-    oq_status status;
-    OQ_TRY_DONE(oq_weights_store(prepared->model, quant, &storage, err));
-    OQ_TRY_DONE(oq_convert_facts_storage(model->model, storage, facts, err));
-    OQ_TRY_DONE(oq_weights_emit(storage, err));
-done:
-    oq_storage_free(storage);
     return status;
 }
 
@@ -351,7 +355,7 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
         check_runs(&prepared, options, !statistics && options->mode == ONNXQ_MODE_STATIC, &facts, err));
     if (*facts.cannot_run.message) data = NULL; // nothing is corrected or compared
     if (options->mode == ONNXQ_MODE_WEIGHT_ONLY)
-        OQ_TRY_DONE(convert_weights(model, &prepared, &q, &facts, err));
+        OQ_TRY_DONE(store(model, &prepared, &q, &facts, err));
     else if (options->mode == ONNXQ_MODE_DYNAMIC)
         OQ_TRY_DONE(convert_dynamic(model, &prepared, &q, &facts, err));
     else

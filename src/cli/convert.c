@@ -23,6 +23,9 @@ const option convert_shared_options[] = {
     {"group-size", 0, OPTION_COUNT, "N",
      "with --mode weight-only: one weight scale per N neighbours along the sum (16 to 128 are usual)",
      AT(group_size), 1, 1e9},
+    {"embeddings", 0, OPTION_CHOICE, "auto|8|4|2|float",
+     "width of the rows of tables that Gather looks up (default: 8 with --mode weight-only, else float)",
+     AT(embeddings), 0, 0},
     {"format", 0, OPTION_CHOICE, "qoperator|qdq",
      "integer operators (the default), or QuantizeLinear/DequantizeLinear pairs that the runtime fuses",
      AT(format), 0, 0},
@@ -231,6 +234,7 @@ onnxq_convert_options convert_options_of(const convert_values *v) {
     o.activation_bits = (int)(v->activation_bits ? v->activation_bits : v->bits);
     o.per_tensor = v->per_tensor;
     o.group_size = (int64_t)v->group_size;
+    o.embedding_bits = (int[]){0, 8, 4, 2, -1}[v->embeddings];
     o.weight_type = v->weight_type ? ONNXQ_UINT8 : ONNXQ_INT8;
     o.activation_type = v->activation_type ? ONNXQ_INT8 : ONNXQ_UINT8;
     o.activation_symmetric = v->symmetric;

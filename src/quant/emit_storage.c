@@ -1,7 +1,6 @@
 // Writes weights that are stored as integers: initializers, and DequantizeLinear in front of the node that
 // reads them.
-#include "quant/emit.h"
-#include "quant/storage.h"
+#include "quant/emit_storage.h"
 
 // ONNX Runtime 1.31 joins DequantizeLinear and MatMul or Gemm to one kernel, which is wrong for 2-bit
 // matrices whose columns are no multiple of 4. Behind a Cast it takes its 8-bit kernel.
@@ -43,15 +42,14 @@ static oq_status emit_params(oq_emitter *e, const oq_stored *w, oq_value_id *sca
     return status;
 }
 
-// DequantizeLinear of the integers `in[0]` by the scales `in[1]` and the zero points `in[2]`.
-static oq_status emit_node(oq_emitter *e, const oq_stored *w, const oq_value_id *in, oq_value_id out,
-                           oq_error *err) {
+oq_status oq_emit_dequantize(oq_emitter *e, const oq_granularity *granularity, const oq_value_id in[3],
+                             oq_value_id out, oq_error *err) {
     oq_node *node;
     OQ_TRY(oq_emit_node(e, "", "DequantizeLinear", in, 3, out, &node, err));
-    if (w->granularity.kind == OQ_PER_TENSOR) return ONNXQ_OK;
-    OQ_TRY(oq_node_set_int(e->graph, node, "axis", w->granularity.axis, err));
-    if (w->granularity.kind == OQ_PER_CHANNEL) return ONNXQ_OK;
-    return oq_node_set_int(e->graph, node, "block_size", w->granularity.group_size, err);
+    if (granularity->kind == OQ_PER_TENSOR) return ONNXQ_OK;
+    OQ_TRY(oq_node_set_int(e->graph, node, "axis", granularity->axis, err));
+    if (granularity->kind == OQ_PER_CHANNEL) return ONNXQ_OK;
+    return oq_node_set_int(e->graph, node, "block_size", granularity->group_size, err);
 }
 
 // Back to the constant's shape.
@@ -64,7 +62,8 @@ static oq_status emit_reshaped(oq_emitter *e, const oq_stored *w, oq_value_id *v
 }
 
 // The float weights again.
-static oq_status emit_dequantized(oq_emitter *e, const oq_stored *w, oq_value_id *out, oq_error *err) {
+static oq_status emit_weight(oq_emitter *e, const oq_stored *w, oq_emitted_store *own, oq_error *err) {
+    oq_value_id *out = &own->dequantized;
     const bool flat = !oq_shape_equal(&w->shape, &w->constant->shape);
     oq_value_id in[3] = {OQ_NONE, OQ_NONE, OQ_NONE};
     const char *name = oq_arena_printf(&e->graph->model->arena, err, "%s_quantized",
@@ -74,23 +73,40 @@ static oq_status emit_dequantized(oq_emitter *e, const oq_stored *w, oq_value_id
     OQ_TRY(emit_params(e, w, &in[1], &in[2], err));
     if (misread_by_runtimes(w)) OQ_TRY(emit_bytes(e, w, &in[0], err));
     OQ_TRY(oq_emit_shaped(e, w->value, flat ? "_flat" : "_dequantized", ONNXQ_FLOAT, &w->shape, out, err));
-    OQ_TRY(emit_node(e, w, in, *out, err));
+    OQ_TRY(oq_emit_dequantize(e, &w->granularity, in, *out, err));
     return flat ? emit_reshaped(e, w, out, err) : ONNXQ_OK;
 }
 
+// The transpose of a tied table.
+static oq_status emit_transposed(oq_emitter *e, const oq_stored *w, oq_emitted_store *own, oq_error *err) {
+    const oq_shape shape = OQ_SHAPE(w->shape.dim[1], w->shape.dim[0]);
+    oq_node *node;
+    OQ_TRY(oq_emit_shaped(e, w->value, "_transposed", ONNXQ_FLOAT, &shape, &own->transposed, err));
+    OQ_TRY(oq_emit_node(e, "", "Transpose", &own->dequantized, 1, own->transposed, &node, err));
+    return oq_node_set_ints(e->graph, node, "perm", (int64_t[]){1, 0}, 2, err);
+}
+
+static oq_status emit_use(oq_emitter *e, const oq_stored_use *use, const oq_stored *w, oq_emitted_store *own,
+                          oq_error *err) {
+    if (w->table && own->q == OQ_NONE) OQ_TRY(oq_emit_table(e, w, own, err));
+    if (use->rows) return oq_emit_lookup(e, w, own, use->reader, err);
+    if (own->dequantized == OQ_NONE) OQ_TRY((w->table ? oq_emit_whole_table : emit_weight)(e, w, own, err));
+    if (use->transposed && own->transposed == OQ_NONE) OQ_TRY(emit_transposed(e, w, own, err));
+    return oq_node_set_input(e->graph, oq_graph_node(e->graph, use->reader), use->input,
+                             use->transposed ? own->transposed : own->dequantized, err);
+}
+
 oq_status oq_storage_emit(const oq_storage *storage, oq_error *err) {
-    oq_graph *graph = storage->graph;
-    oq_emitter e = {.graph = graph};
-    oq_value_id *floats = oq_mem_calloc(storage->mem, storage->count + 1, sizeof *floats, err);
-    oq_status status = floats ? ONNXQ_OK : ONNXQ_NO_MEMORY;
-    for (size_t i = 0; status == ONNXQ_OK && i < storage->count; i++)
-        if (!storage->items[i].dropped) status = emit_dequantized(&e, &storage->items[i], &floats[i], err);
+    oq_emitter e = {.graph = storage->graph};
+    oq_emitted_store *own = oq_mem_calloc(storage->mem, storage->count + 1, sizeof *own, err);
+    oq_status status = own ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+    for (size_t i = 0; own && i < storage->count; i++)
+        own[i] = (oq_emitted_store){OQ_NONE, OQ_NONE, OQ_NONE, OQ_NONE, OQ_NONE};
     for (size_t i = 0; status == ONNXQ_OK && i < storage->use_count; i++) {
         const oq_stored_use *use = &storage->uses[i];
         if (!use->reason && !storage->items[use->stored].dropped)
-            status = oq_node_set_input(graph, oq_graph_node(graph, use->node), use->input,
-                                       floats[use->stored], err);
+            status = emit_use(&e, use, &storage->items[use->stored], &own[use->stored], err);
     }
-    oq_mem_free(storage->mem, floats);
+    oq_mem_free(storage->mem, own);
     return status;
 }

@@ -27,6 +27,7 @@ static int64_t opset_of(const oq_quant_options *options, int weight_bits, int ac
 int64_t oq_quant_minimum_opset(const oq_quant_options *options) {
     if (options->mode == OQ_MODE_DYNAMIC) return 11; // DynamicQuantizeLinear
     int64_t opset = opset_of(options, options->weight_bits, options->activation_bits);
+    if (options->embedding_bits && opset < 13) opset = 13; // operators that unpack rows
     for (size_t i = 0; i < options->override_count; i++) {
         int weight_bits, activation_bits;
         if (options->overrides[i].leave_float) continue;
@@ -65,6 +66,7 @@ oq_status oq_options_check(const oq_quant_options *options, oq_error *err) {
         OQ_TRY(check_bits(activation_bits, "activations", err));
         OQ_TRY(check_dynamic(options, weight_bits, activation_bits, err));
     }
+    if (options->embedding_bits) OQ_TRY(check_bits(options->embedding_bits, "tables", err));
     if (options->group_size < 0)
         return oq_fail(err, ONNXQ_USAGE, "a group has at least one weight, not %lld",
                        (long long)options->group_size);

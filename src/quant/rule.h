@@ -61,8 +61,10 @@ typedef struct oq_layer {
 // A constant that a node multiplies with, by its axes; -1: there is none.
 typedef struct oq_weight_axes {
     int channel, reduction; // of output channels; of the sum
-    bool taps; // the axes besides these two are part of the sum too (kernels of convolutions), else
-               // each of their indices is a matrix of its own
+    // The axes besides these two are part of the sum too (kernels of convolutions); else each of their
+    // indices is a matrix of its own.
+    bool taps;
+    bool rows; // a table of which the node takes some rows, those of axis 0
 } oq_weight_axes;
 
 typedef struct oq_rule {

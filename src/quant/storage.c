@@ -1,127 +1,9 @@
-// Weight-only quantization: finds the weights, cuts them into blocks, makes parameters and integers.
+// Weight-only quantization: parameters and integers of what was found, sizes.
 #include "quant/storage.h"
 
 #include "quant/plan.h"
 
 #define FIT_EXPONENT 2.4 // of the rounding error that the range search minimises
-
-// --- blocks ---
-
-// True when every axis but these two has one index: then one scale a channel is one vector along an axis.
-static bool is_matrix(const oq_shape *shape, const oq_weight_axes *axes) {
-    int64_t others = 1;
-    for (int d = 0; d < shape->rank; d++)
-        if (d != axes->channel && d != axes->reduction) others *= shape->dim[d];
-    return others == 1;
-}
-
-// DequantizeLinear has scales along one axis, or blocks along one axis and a scale for each index of the
-// others. A stack of matrices has a scale per column of each as one block along the sum.
-static oq_granularity by_channel(const oq_shape *shape, const oq_weight_axes *axes) {
-    if (axes->taps || is_matrix(shape, axes))
-        return (oq_granularity){.kind = OQ_PER_CHANNEL, .axis = axes->channel};
-    return (oq_granularity){
-        .kind = OQ_PER_GROUP, .axis = axes->reduction, .group_size = shape->dim[axes->reduction]};
-}
-
-// Groups along the sum; the taps of a kernel are in one sum with its input channels. A sum no longer than a
-// group is one.
-static void cut(const oq_quant_options *options, const oq_weight_axes *axes, oq_stored *out) {
-    const oq_shape *from = &out->constant->shape;
-    oq_shape flat = *from;
-    out->shape = *from;
-    out->granularity = (oq_granularity){.kind = OQ_PER_TENSOR};
-    if (!options->per_channel || axes->channel < 0) return;
-    out->granularity = by_channel(from, axes);
-    if (axes->taps && axes->channel == 0)
-        flat = OQ_SHAPE(from->dim[0], oq_shape_range_count(from, 1, from->rank));
-    if (!options->group_size || flat.dim[axes->reduction] <= options->group_size) return;
-    out->shape = flat;
-    out->granularity =
-        (oq_granularity){.kind = OQ_PER_GROUP, .axis = axes->reduction, .group_size = options->group_size};
-}
-
-static bool same_granularity(const oq_granularity *a, const oq_granularity *b) {
-    return a->kind == b->kind &&
-           (a->kind == OQ_PER_TENSOR || (a->axis == b->axis && a->group_size == b->group_size));
-}
-
-// --- finding ---
-
-static oq_status add_use(oq_storage *s, const oq_stored_use *use, oq_error *err) {
-    OQ_TRY(oq_mem_reserve(s->mem, (void **)&s->uses, s->use_count, &s->use_capacity, sizeof *s->uses, err));
-    s->uses[s->use_count++] = *use;
-    return ONNXQ_OK;
-}
-
-// The entry for a constant: an earlier one when that is read in the same way.
-static oq_status add_stored(oq_storage *s, const oq_stored *want, size_t *index, oq_error *err) {
-    for (*index = 0; *index < s->count; (*index)++) {
-        const oq_stored *other = &s->items[*index];
-        if (other->value == want->value && other->grid.bits == want->grid.bits &&
-            same_granularity(&other->granularity, &want->granularity))
-            return ONNXQ_OK;
-    }
-    OQ_TRY(oq_mem_reserve(s->mem, (void **)&s->items, s->count, &s->capacity, sizeof *s->items, err));
-    s->items[s->count++] = *want;
-    return ONNXQ_OK;
-}
-
-static oq_status describe(const oq_storage *s, const oq_node *node, size_t input, const oq_weight_axes *axes,
-                          oq_stored *out, oq_error *err) {
-    const oq_quant_options *o = &s->options;
-    int bits, unused;
-    oq_options_widths(o, node->id, &bits, &unused);
-    *out =
-        (oq_stored){.value = node->inputs[input],
-                    .constant = oq_graph_constant(s->graph, node->inputs[input]),
-                    .grid = oq_grid_make(bits, o->weight_signed, o->weight_signed && !o->weight_asymmetric)};
-    out->carrier = oq_grid_carrier(&out->grid, true);
-    cut(o, axes, out);
-    return oq_layout_make(&out->shape, &out->granularity, &out->layout, &out->params_shape, err);
-}
-
-static oq_status consider_input(oq_storage *s, const oq_node *node, const oq_rule *rule, size_t input,
-                                bool *found, oq_error *err) {
-    oq_weight_axes axes;
-    oq_stored stored;
-    oq_stored_use use = {.node = node->id, .input = input};
-    const oq_constant *constant =
-        node->inputs[input] == OQ_NONE ? NULL : oq_graph_constant(s->graph, node->inputs[input]);
-    if (!constant || !rule->weight_axes(node, input, &constant->shape, &axes)) return ONNXQ_OK;
-    *found = true;
-    if (constant->dtype != ONNXQ_FLOAT)
-        use.reason = "its weights are not float32";
-    else if (!oq_shape_count(&constant->shape))
-        use.reason = "its weights have no elements";
-    if (!use.reason) {
-        OQ_TRY(describe(s, node, input, &axes, &stored, err));
-        OQ_TRY(add_stored(s, &stored, &use.stored, err));
-    }
-    return add_use(s, &use, err);
-}
-
-static oq_status consider(oq_storage *s, const oq_node *node, oq_error *err) {
-    const oq_rule *rule = oq_rule_find(node);
-    oq_stored_use none = {.node = node->id};
-    bool found = false;
-    if (!rule || !rule->weight_axes) return ONNXQ_OK;
-    if (!oq_options_choose(&s->options, node, &none.reason)) return add_use(s, &none, err);
-    for (size_t i = 0; i < node->input_count; i++) OQ_TRY(consider_input(s, node, rule, i, &found, err));
-    none.reason = "it has no constant weights";
-    return found ? ONNXQ_OK : add_use(s, &none, err);
-}
-
-static oq_status find(oq_storage *s, oq_error *err) {
-    oq_node_id *order = NULL;
-    size_t count;
-    OQ_TRY(oq_graph_order(s->graph, &order, &count, err));
-    oq_status status = ONNXQ_OK;
-    for (size_t i = 0; status == ONNXQ_OK && i < count; i++)
-        status = consider(s, oq_graph_node(s->graph, order[i]), err);
-    oq_mem_free(s->mem, order);
-    return status;
-}
 
 static oq_status new_storage(oq_graph *graph, const oq_quant_options *options, oq_storage **out,
                              oq_error *err) {
@@ -133,7 +15,7 @@ static oq_status new_storage(oq_graph *graph, const oq_quant_options *options, o
     oq_arena_init(&s->arena, mem);
     s->graph = graph;
     s->options = *options;
-    return find(s, err);
+    return oq_storage_find(s, err);
 }
 
 void oq_storage_free(oq_storage *storage) {
@@ -148,6 +30,7 @@ void oq_storage_free(oq_storage *storage) {
 // DequantizeLinear came with 10, its axis with 13, blocks and 16- and 4-bit types with 21, 2-bit types
 // with 25.
 static int64_t opset_of(const oq_stored *stored) {
+    if (stored->table) return 13; // a tied layer's DequantizeLinear along an axis
     if (oq_dtype_info(stored->carrier)->bits == 2) return 25;
     if (oq_dtype_info(stored->carrier)->bits != 8 || stored->granularity.kind == OQ_PER_GROUP) return 21;
     return stored->granularity.kind == OQ_PER_CHANNEL ? 13 : 10;

@@ -1,5 +1,6 @@
 // Weight-only quantization: constant weights are stored as integers and become floats again in front of the
-// node that reads them; everything else stays as it is.
+// node that reads them; of tables (embeddings) the rows that Gather looked up become floats behind it. All
+// else stays as it is. In other modes than weight-only, only tables are stored.
 //
 //     prepared graph -> find: which inputs of which nodes are weights, and what each constant is cut into
 //                    -> make: parameters and integers of each
@@ -13,6 +14,7 @@
 // One constant that is stored as integers, for all who read it in the same way.
 typedef struct oq_stored {
     oq_value_id value; // the float constant
+    bool table;        // read by Gather row by row; has a scale for each row
     const oq_constant *constant;
     oq_shape shape; // of the integers: the constant's, or [M, all the rest] of a convolution in groups
     oq_granularity granularity;
@@ -28,7 +30,10 @@ typedef struct oq_stored {
 // One node with weights, or one that would have some: a row of the report.
 typedef struct oq_stored_use {
     oq_node_id node;
-    size_t input;
+    oq_node_id reader;  // that node, or the Transpose before it
+    size_t input;       // of the reader
+    bool rows;          // looks rows of a table up
+    bool transposed;    // the reader wants the transpose of what is stored
     size_t stored;      // index, when `reason` is NULL
     const char *reason; // why nothing is stored for this node
 } oq_stored_use;
@@ -40,10 +45,12 @@ typedef struct oq_storage {
     oq_quant_options options;
     oq_stored *items;
     size_t count, capacity;
-    oq_stored_use *uses; // in the order of the graph
+    oq_stored_use *uses; // tables, then weights, in the order of the graph
     size_t use_count, use_capacity;
 } oq_storage;
 
+// Fills items and uses of a new one; the rest of them comes with oq_storage_make.
+oq_status oq_storage_find(oq_storage *storage, oq_error *err);
 // The least opset of ai.onnx in which this graph's weights can be written as `options` say.
 oq_status oq_storage_opset(oq_graph *graph, const oq_quant_options *options, int64_t *opset, oq_error *err);
 // Decides and computes everything. `graph` is the main graph, prepared and of that opset; it is not changed

@@ -4,14 +4,16 @@
 #include <math.h>
 #include <string.h>
 
-// The model as it was, and what becomes of it under `key`.
+// What becomes of the model, under `key`, beside what it was.
 static oq_status keep(const oq_model *model, const char *key, json_t *decided, oq_convert_facts *facts,
                       oq_error *err) {
-    json_t *before = json_object();
-    json_object_set_new(before, "model", json_string(model->path));
-    json_object_set_new(before, "operators_before", oq_json_operators(model->graph));
-    json_object_set_new(before, "weight_bytes_before",
-                        json_integer((json_int_t)oq_report_constant_bytes(model)));
+    json_t *before = facts->before ? facts->before : json_object();
+    if (!facts->before) {
+        json_object_set_new(before, "model", json_string(model->path));
+        json_object_set_new(before, "operators_before", oq_json_operators(model->graph));
+        json_object_set_new(before, "weight_bytes_before",
+                            json_integer((json_int_t)oq_report_constant_bytes(model)));
+    }
     json_object_set_new(before, key, decided);
     facts->before = before;
     return before ? ONNXQ_OK : oq_fail(err, ONNXQ_NO_MEMORY, "out of memory while writing a report");

@@ -50,7 +50,7 @@ typedef struct oq_convert_facts {
 
 oq_status oq_convert_facts_before(const oq_model *model, const oq_graph *prepared, const oq_plan *plan,
                                   oq_convert_facts *facts, oq_error *err);
-// The same in weight-only mode.
+// The same of weights and tables that are stored as integers.
 oq_status oq_convert_facts_storage(const oq_model *model, const oq_storage *storage, oq_convert_facts *facts,
                                    oq_error *err);
 void oq_convert_facts_release(oq_convert_facts *facts);

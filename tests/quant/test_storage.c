@@ -16,10 +16,9 @@ static void setup(void) {
     options.mode = OQ_MODE_WEIGHT_ONLY;
 }
 
-static void store(const char *text) {
+static void store_model(void) {
     oq_error err = {0};
     int64_t opset;
-    test_pair_init(&pair, 13, text);
     oq_graph *graph = pair.model->graph;
     CK_OK(oq_storage_opset(graph, &options, &opset, &err), &err);
     CK_OK(oq_pass_upgrade_opset(pair.model, opset, &err), &err);
@@ -30,6 +29,11 @@ static void store(const char *text) {
     CK_OK(oq_graph_check(graph, &err), &err);
     CK_OK(oq_infer_graph(graph, &err), &err);
     CK_OK(oq_check_graph(graph, true, &err), &err);
+}
+
+static void store(const char *text) {
+    test_pair_init(&pair, 13, text);
+    store_model();
 }
 
 static void release(void) {
@@ -180,6 +184,84 @@ START_TEST(uses) {
 }
 END_TEST
 
+// --- tables ---
+
+static const char lookup[] =
+    "in x float32[2,3]\nrandom e float32[60,90] 1 1\nconst i int64[2,3] 0 59 7 -1 7 30\n"
+    "c = Identity(i)\ng = Gather(e, c) name=\"embed\"\ns = ReduceSum(g)\ny = Add(g, s)\nout g y";
+
+// Rows of every width, with and without zero points: the look-up gives what the float table gives, up to
+// rounding.
+START_TEST(rows) {
+    static const int bits[] = {2, 3, 4, 8, 16};
+    static const double least[] = {2.5, 10, 17, 42, 90};
+    options.embedding_bits = bits[_i / 4];
+    options.weight_asymmetric = _i / 2 % 2;
+    options.weight_signed = _i % 2;
+    store(lookup);
+    ck_assert_int_eq(test_producer(pair.model, "g")->op_type[0], 'M'); // Mul
+    ck_assert_uint_eq(test_count(pair.model, "DequantizeLinear"), 0);
+    ck_assert_int_eq(oq_graph_find(pair.model->graph, "e"), OQ_NONE);
+    ck_assert_double_gt(test_pair_sqnr(&pair), least[_i / 4]);
+    release();
+}
+END_TEST
+
+// 90 columns of 4 or 2 bits in 45 or 23 bytes.
+START_TEST(rows_are_packed) {
+    options.embedding_bits = _i ? 2 : 4;
+    store(lookup);
+    const oq_type *table = type_of("e_quantized");
+    ck_assert_int_eq(table->dtype, ONNXQ_UINT8);
+    ck_assert_int_eq(table->dim[0].size, 60);
+    ck_assert_int_eq(table->dim[1].size, _i ? 23 : 45);
+    release();
+}
+END_TEST
+
+// An output layer on the same table, its transpose made by a node, or made before: stored once for both.
+static const char *const tied[] = {"in x float32[3,90]\nrandom e float32[60,90] 1 1\nconst i int64[3] 0 59 "
+                                   "7\nc = Identity(i)\ng = Gather(e, c)\n"
+                                   "s = Add(g, x)\ny = Gemm(s, e) transB=1\nout y g",
+                                   "in x float32[3,90]\nrandom e float32[60,90] 1 1\nconst i int64[3] 0 59 "
+                                   "7\nc = Identity(i)\ng = Gather(e, c)\n"
+                                   "s = Add(g, x)\nt = Transpose(e) perm=[1,0]\ny = MatMul(s, t)\nout y g"};
+
+START_TEST(tied_tables) {
+    oq_error err = {0};
+    options.embedding_bits = _i % 2 ? 4 : 8;
+    options.weight_bits = 2; // of weights that are not tied
+    options.weight_asymmetric = _i / 4;
+    test_pair_init(&pair, 13, tied[_i / 2 % 2]);
+    if (_i >= 8) CK_OK(oq_pass_fold_constants(pair.model->graph, &err), &err);
+    store_model();
+    ck_assert_uint_eq(storage->count, 1);
+    ck_assert_uint_eq(storage->use_count, 2);
+    ck_assert_int_eq(oq_graph_find(pair.model->graph, "e"), OQ_NONE);
+    ck_assert_int_eq(oq_graph_find(pair.model->graph, "t"),
+                     _i >= 8 ? OQ_NONE : oq_graph_find(pair.model->graph, "t"));
+    ck_assert_double_gt(test_pair_sqnr(&pair), _i % 2 ? 17 : 40);
+    release();
+}
+END_TEST
+
+// What is no table, or not worth it, stays; in static mode nothing but tables is stored.
+START_TEST(left_alone) {
+    options.embedding_bits = 8;
+    options.mode = _i ? OQ_MODE_STATIC : OQ_MODE_WEIGHT_ONLY;
+    store("in x float32[3,90]\nrandom e float32[60,90] 1 1\nrandom f float32[5,90] 2 1\nconst i int64[3] 0 2 "
+          "1\n"
+          "c = Identity(i)\ng = Gather(e, c)\nh = Gather(f, c)\nk = Gather(e, c) axis=1\nl = Gather(c, i)\n"
+          "random w float32[90,90] 3 1\nm = MatMul(h, w)\nout g h k l m");
+    ck_assert_uint_eq(storage->count, _i ? 1 : 2);
+    ck_assert_uint_eq(storage->use_count, _i ? 2 : 3);
+    ck_assert_str_eq(storage->uses[1].reason, "its table is too small to gain");
+    ck_assert_int_ne(oq_graph_find(pair.model->graph, "e"), OQ_NONE); // read along the other axis
+    ck_assert_int_eq(oq_graph_find(pair.model->graph, "w") == OQ_NONE, !_i);
+    release();
+}
+END_TEST
+
 // 0.26 of the float bytes at 8 bits, 0.14 at 4, 0.17 in groups of 32, 0.08 at 2.
 START_TEST(sizes) {
     static const struct {
@@ -226,6 +308,10 @@ int main(void) {
     tcase_add_loop_test(tc, widths, 0, 2);
     tcase_add_test(tc, unsigned_weights);
     tcase_add_test(tc, uses);
+    tcase_add_loop_test(tc, rows, 0, 20);
+    tcase_add_loop_test(tc, rows_are_packed, 0, 2);
+    tcase_add_loop_test(tc, tied_tables, 0, 12);
+    tcase_add_loop_test(tc, left_alone, 0, 2);
     tcase_add_loop_test(tc, sizes, 0, 4);
     tcase_add_test(tc, memory_ends);
     suite_add_tcase(suite, tc);

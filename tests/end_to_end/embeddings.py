@@ -1,0 +1,70 @@
+"""A small language model whose output layer is its table of embeddings: stored once at 8, 4 and 2 bits, valid ONNX, the same in ONNX
+Runtime as in onnxq; also beside static quantization."""
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+
+ONNXQ = os.environ["ONNXQ"]
+ROWS, COLUMNS, LENGTH = 700, 50, 12
+RANDOM = np.random.default_rng(1)
+
+
+def make_model(path):
+    node = helper.make_node
+    nodes = [node("Gather", ["table", "ids"], ["e"], name="embed"), node("MatMul", ["e", "w"], ["h"], name="inner"),
+             node("Relu", ["h"], ["r"]), node("Add", ["r", "e"], ["s"]), node("Transpose", ["table"], ["t"], perm=[1, 0]),
+             node("MatMul", ["s", "t"], ["logits"], name="output")]
+    weights = {"table": RANDOM.standard_normal((ROWS, COLUMNS)), "w": RANDOM.standard_normal((COLUMNS, COLUMNS)) / 7}
+    graph = helper.make_graph(nodes, "tied", [helper.make_tensor_value_info("ids", TensorProto.INT64, ["N", LENGTH])],
+                              [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", LENGTH, ROWS])],
+                              [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def judge(model, data, ids, flags, least, scratch):
+    quantized, own = os.path.join(scratch, "quantized.onnx"), os.path.join(scratch, "own")
+    subprocess.run([ONNXQ, "convert", model, quantized, "-q", "--no-cache", *flags], check=True)
+    written = onnx.load(quantized)
+    onnx.checker.check_model(written, full_check=True)
+    assert {o.domain for o in written.opset_import} == {""}, "not standard ONNX"
+    subprocess.run([ONNXQ, "run", quantized, "--data", data, "-o", own, "-q"], check=True)
+    mine = np.concatenate([np.load(os.path.join(own, f"{i}.npz"))["logits"] for i in range(len(ids))])
+    reference = ort.InferenceSession(model).run(None, {"ids": ids})[0]
+    options = ort.SessionOptions()
+    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
+    for level in (ort.GraphOptimizationLevel.ORT_DISABLE_ALL, ort.GraphOptimizationLevel.ORT_ENABLE_ALL):
+        options.graph_optimization_level = level
+        peer = ort.InferenceSession(quantized, options, providers=["CPUExecutionProvider"]).run(None, {"ids": ids})[0]
+        far = np.abs(mine - peer).max() / np.abs(peer).max()
+        assert far < (1e-2 if "static" in flags else 1e-4), f"{flags} {level}: differs by {far:.2g} of the largest output"
+    sqnr = 10 * np.log10((reference ** 2).sum() / ((reference - mine) ** 2).sum())
+    share = os.path.getsize(quantized) / os.path.getsize(model)
+    print(f"{' '.join(flags)}: {share:.3f} of the float file, SQNR {sqnr:.1f} dB")
+    assert sqnr > least, f"{flags}: {sqnr:.1f} dB"
+    return share
+
+
+def main():
+    with tempfile.TemporaryDirectory() as scratch:
+        model, data = os.path.join(scratch, "model.onnx"), os.path.join(scratch, "data.npz")
+        make_model(model)
+        ids = RANDOM.integers(0, ROWS, (20, LENGTH))
+        np.savez(data, ids=ids)
+        only = ["--mode", "weight-only", "--embeddings"]
+        limits = {"8": (35, .35), "4": (13, .25), "2": (1, .2)}
+        for width, (least, most) in limits.items():
+            share = judge(model, data, ids, [*only, width], least, scratch)
+            assert share < most, f"{width} bits take {share:.3f} of the float file: stored twice?"
+        judge(model, data, ids, [*only, "4", "--weight-asymmetric"], 13, scratch)
+        judge(model, data, ids, [*only, "8", "--weight-type", "uint8", "--per-tensor"], 25, scratch)
+        judge(model, data, ids, ["--mode", "static", "--embeddings", "8", "--data", data], 25, scratch)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
