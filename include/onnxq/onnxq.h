@@ -248,7 +248,9 @@ typedef enum onnxq_rounding {
     // Those whose products differ least from the float model's, by second moments of the inputs: coordinate
     // descent. Needs real samples; layers where others do not confirm it are rounded to nearest.
     ONNXQ_ROUNDING_GRAM,
-    ONNXQ_ROUNDING_NEAREST
+    ONNXQ_ROUNDING_NEAREST,
+    ONNXQ_ROUNDING_GPTQ,    // in place of descent: each weight makes up for those rounded before it
+    ONNXQ_ROUNDING_ADAROUND // in place of descent: up or down for each weight, by gradients; slow
 } onnxq_rounding;
 
 // Machines whose kernels add two uint8 x int8 products in 16 bits, saturating: x86 with AVX2 or AVX-512 and

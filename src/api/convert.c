@@ -113,8 +113,10 @@ static oq_status make_plan(const onnxq_session *session, oq_quantization *q, con
 }
 
 oq_tuning oq_tuning_of(const onnxq_convert_options *options, const oq_dataset *data) {
-    static const oq_rounding roundings[] = {
-        [ONNXQ_ROUNDING_GRAM] = OQ_ROUNDING_GRAM, [ONNXQ_ROUNDING_NEAREST] = OQ_ROUNDING_NEAREST};
+    static const oq_rounding roundings[] = {[ONNXQ_ROUNDING_GRAM] = OQ_ROUNDING_GRAM,
+                                            [ONNXQ_ROUNDING_NEAREST] = OQ_ROUNDING_NEAREST,
+                                            [ONNXQ_ROUNDING_GPTQ] = OQ_ROUNDING_GPTQ,
+                                            [ONNXQ_ROUNDING_ADAROUND] = OQ_ROUNDING_ADAROUND};
     if (!data || oq_dataset_is_synthetic(data)) return (oq_tuning){0};
     return (oq_tuning){.biases = !options->no_correction, .rounding = roundings[options->rounding]};
 }

@@ -65,7 +65,7 @@ const option convert_shared_options[] = {
     {"no-guards", 0, OPTION_FLAG, NULL,
      "quantize also what gains neither time nor memory by it: products of two activations, as in attention",
      AT(no_guards), 0, 0},
-    {"rounding", 0, OPTION_CHOICE, "gram|nearest",
+    {"rounding", 0, OPTION_CHOICE, "gram|nearest|gptq|adaround",
      "how weights become integers (default: gram, which looks at the samples for those whose products differ "
      "least from the float model's)",
      AT(rounding), 0, 0},

@@ -53,7 +53,10 @@ void oq_print_operators(const json_t *before, const json_t *after, oq_text *into
 }
 
 static json_t *tuning_json(const oq_convert_facts *facts) {
-    static const char *const roundings[] = {[OQ_ROUNDING_NEAREST] = "nearest", [OQ_ROUNDING_GRAM] = "gram"};
+    static const char *const roundings[] = {[OQ_ROUNDING_NEAREST] = "nearest",
+                                            [OQ_ROUNDING_GRAM] = "gram",
+                                            [OQ_ROUNDING_GPTQ] = "gptq",
+                                            [OQ_ROUNDING_ADAROUND] = "adaround"};
     const oq_correction *c = &facts->correction;
     json_t *out = json_object();
     json_object_set_new(out, "rounding", json_string(roundings[facts->tuning.rounding]));

@@ -1,16 +1,14 @@
 // Sequential bias correction: each layer's bias takes up the mean error that it has when all before it is
 // quantized.
-#include "passes/passes.h"
-#include "tune/quantize.h"
+#include "tune/judge.h"
 #include "tune/round_layer.h"
 #include "tune/samples.h"
 #include "tune/tune.h"
 #include "tune/visit.h"
-#include "verify/verify.h"
 
 #include <math.h>
 
-enum { MOST_SAMPLES = 96, MOST_JUDGES = 16 }; // that layers are fitted on, and that judge
+enum { MOST_SAMPLES = 96, MOST_JUDGES = 64 }; // that layers are fitted on, and that judge
 #define BEST_SQNR 200.0                       // dB of equal outputs, so that means stay finite
 
 // --- one layer ---
@@ -40,19 +38,26 @@ static oq_status add_up(void *self, size_t index, size_t worker, oq_error *err) 
     return ONNXQ_OK;
 }
 
-// Mean of the float stream less that of the other, over all samples in their order.
-static void mean_errors(const totals *t, float *shift) {
-    const size_t n = t->v->channels;
-    double positions = 0;
-    for (size_t s = 0; s < t->v->count; s++) positions += t->positions[s];
-    for (size_t c = 0; c < n; c++) {
-        double error = 0;
-        for (size_t s = 0; s < t->v->count; s++) {
-            const double *sum = t->sum + s * OQ_STREAMS * n;
-            error += sum[OQ_STREAM_FLOAT * n + c] - sum[OQ_STREAM_QUANTIZED * n + c];
-        }
-        shift[c] = positions > 0 ? (float)(error / positions) : 0;
+// Error of a channel's mean: the mean error over all samples, drawn towards zero by what samples differ in it
+// (James and Stein 1961).
+static float mean_error(const totals *t, size_t c) {
+    const size_t n = t->v->channels, count = t->v->count;
+    double sum = 0, positions = 0, squares = 0;
+    for (size_t s = 0; s < count; s++) {
+        const double *own = t->sum + s * OQ_STREAMS * n;
+        sum += own[OQ_STREAM_FLOAT * n + c] - own[OQ_STREAM_QUANTIZED * n + c];
+        positions += t->positions[s];
     }
+    if (!(positions > 0)) return 0;
+    const double mean = sum / positions;
+    for (size_t s = 0; s < count; s++) {
+        const double *own = t->sum + s * OQ_STREAMS * n;
+        const double error = own[OQ_STREAM_FLOAT * n + c] - own[OQ_STREAM_QUANTIZED * n + c],
+                     weight = t->positions[s] / positions, off = error / positions - weight * mean;
+        squares += off * off; // of the mean's parts
+    }
+    const double variance = count > 1 ? squares * (double)count / (double)(count - 1) : 0;
+    return mean != 0 ? (float)(mean * fmax(0, 1 - variance / (mean * mean))) : 0;
 }
 
 static oq_status correct(const oq_visit *v, size_t *changed, oq_error *err) {
@@ -66,7 +71,7 @@ static oq_status correct(const oq_visit *v, size_t *changed, oq_error *err) {
     shift = oq_mem_calloc(l->mem, v->channels + 1, sizeof *shift, err);
     if (!t.sum || !t.positions || !shift) goto done;
     OQ_TRY_DONE(oq_pool_run(l->pool, v->count, add_up, &t, err));
-    mean_errors(&t, shift);
+    for (size_t c = 0; c < v->channels; c++) shift[c] = mean_error(&t, c);
     OQ_TRY_DONE(oq_plan_shift_bias(l->plan, (size_t)v->part->layer, shift, err));
     for (size_t c = 0; c < v->channels; c++)
         if (shift[c] != 0) {
@@ -134,60 +139,43 @@ static oq_status fit(oq_plan *plan, oq_graph *graph, const oq_dataset *data,
 
 // --- judgement ---
 
-static double mean_sqnr(const oq_verify_result *result) {
-    double sum = 0;
-    for (size_t i = 0; i < result->output_count; i++) {
-        const double sqnr = oq_difference_sqnr(&result->outputs[i].all);
-        sum += isnan(sqnr) ? 0 : fmin(sqnr, BEST_SQNR);
-    }
-    return result->output_count ? sum / (double)result->output_count : 0;
-}
-
-// What the plan as it is costs at the outputs, by the very model that it would be written as.
-static oq_status judge(oq_plan *plan, oq_model *model, const oq_dataset *data, bool hold_out,
-                       const oq_correct_options *options, double *sqnr, size_t *samples, oq_error *err) {
-    const oq_verify_options verify = {.limit = MOST_JUDGES,
-                                      .first = hold_out ? OQ_HOLD_OUT_EVERY - 1 : 0,
-                                      .stride = hold_out ? OQ_HOLD_OUT_EVERY : 1,
-                                      .pool = options->pool};
-    oq_model *clone = NULL;
-    oq_verify_result result = {0};
-    oq_status status;
-    OQ_TRY_DONE(oq_model_clone(model, &clone, err));
-    OQ_TRY_DONE(oq_quantization_write(plan, clone->graph, err));
-    OQ_TRY_DONE(oq_infer_graph(clone->graph, err));
-    OQ_TRY_DONE(oq_verify(model->graph, clone->graph, data, &verify, &result, err));
-    *sqnr = mean_sqnr(&result);
-    *samples = result.samples;
-done:
-    oq_verify_release(&result);
-    oq_model_free(clone);
-    return status;
-}
-
-// One way to tune, undone when the samples that judge see no gain over *best.
-static oq_status try(oq_plan *plan, oq_model *model, const oq_dataset *data,
-                     const oq_correct_options *options, oq_correction *out, oq_error *err) {
-    const bool hold_out = oq_samples_hold_out(data);
+// One way to tune, undone when the samples that judge do not prefer it to `before`.
+static oq_status try(oq_plan *plan, const oq_judge *judge, const oq_correct_options *options,
+                     const oq_verdict *before, oq_correction *out, oq_error *err) {
+    oq_verdict after = {0};
     out->layers = 0;
     out->rounding = (oq_rounding_counts){0};
     out->after = out->before;
-    OQ_TRY(fit(plan, model->graph, data, options, out, err));
+    OQ_TRY(fit(plan, judge->model->graph, judge->data, options, out, err));
     if (!out->layers && !out->rounding.kept) return ONNXQ_OK;
-    OQ_TRY(judge(plan, model, data, hold_out, options, &out->after, &out->judged, err));
-    out->kept = out->after > out->before;
+    const oq_status status = oq_judge_plan(judge, plan, &after, err);
+    if (status == ONNXQ_OK) {
+        out->after = after.sqnr;
+        out->kept = oq_judge_prefers(judge, &after, before);
+    }
     if (!out->kept) oq_plan_revert(plan);
-    return ONNXQ_OK;
+    oq_verdict_release(judge, &after);
+    return status;
 }
 
 oq_status oq_correct_plan(oq_plan *plan, oq_model *model, const oq_dataset *data,
                           const oq_correct_options *options, oq_correction *out, oq_error *err) {
     oq_correct_options less = *options;
+    oq_judge judge = {0};
+    oq_verdict before = {0};
+    oq_status status;
     *out = (oq_correction){0};
     if (oq_dataset_count(data) == 0) return ONNXQ_OK;
-    OQ_TRY(judge(plan, model, data, oq_samples_hold_out(data), options, &out->before, &out->judged, err));
-    OQ_TRY(try(plan, model, data, options, out, err));
+    OQ_TRY_DONE(oq_judge_begin(&judge, model, data, MOST_JUDGES, options->pool, err));
+    OQ_TRY_DONE(oq_judge_plan(&judge, plan, &before, err));
+    out->judged = judge.count;
+    out->before = before.sqnr;
+    OQ_TRY_DONE(try(plan, &judge, options, &before, out, err));
     less.tuning.rounding = OQ_ROUNDING_NEAREST;
-    if (out->kept || !out->rounding.kept || !less.tuning.biases) return ONNXQ_OK;
-    return try(plan, model, data, &less, out, err);
+    if (!out->kept && out->rounding.kept && less.tuning.biases)
+        OQ_TRY_DONE(try(plan, &judge, &less, &before, out, err));
+done:
+    oq_verdict_release(&judge, &before);
+    oq_judge_end(&judge);
+    return status;
 }

@@ -29,6 +29,13 @@ typedef struct oq_round_problem {
 // Coordinate descent: integer by integer to where the error is least while all others stay, at most 4 sweeps.
 oq_status oq_round_descend(const oq_round_problem *problem, oq_error *err);
 
+// GPTQ (Frantar et al. 2022): integers in the order of the diagonal of `second`, the largest first; those
+// that come later make up for the error of those before. The order is greedy: nothing is looked at twice.
+oq_status oq_round_gptq(const oq_round_problem *problem, oq_error *err);
+// AdaRound (Nagel et al. 2020): up or down for each weight, relaxed to numbers between, which gradient
+// descent moves and a regulariser drives to either end.
+oq_status oq_round_adaptively(const oq_round_problem *problem, oq_error *err);
+
 // By how much the error above changes, row by row, when the integers go from `before` to problem->q (of the
 // same pitch); with ridge 0 and share 1, for second and drift of samples that were not rounded on. Below 0:
 // better.

@@ -19,7 +19,23 @@ typedef struct trial {
     float ridge, share; // see round.h
 } trial;
 
+// From data enough for all that could be fitted to hardly any.
+static const trial trials[] = {{.01F, 1}, {.1F, 1}, {1, 1}, {.1F, .5F}, {.1F, .2F}, {.01F, 0}, {.1F, 0}};
+
+// Where up and down is decided weight by weight, a step further may still be better.
+static oq_status round_adaptively(const oq_round_problem *problem, oq_error *err) {
+    OQ_TRY(oq_round_adaptively(problem, err));
+    return oq_round_descend(problem, err);
+}
+
+static oq_status (*const methods[])(const oq_round_problem *problem, oq_error *err) = {
+    [OQ_ROUNDING_GRAM] = oq_round_descend,
+    [OQ_ROUNDING_GPTQ] = oq_round_gptq,
+    [OQ_ROUNDING_ADAROUND] = round_adaptively,
+};
+
 typedef struct task {
+    oq_rounding method;
     oq_lockstep *l;
     const oq_lockstep_part *part;
     const oq_layer *layer;
@@ -122,7 +138,7 @@ static oq_status round_group(void *self, size_t group, size_t worker, oq_error *
     look_at(&problem, &t->fit, group);
     problem.ridge = t->trial->ridge;
     problem.share = t->trial->share;
-    return oq_round_descend(&problem, err);
+    return methods[t->method](&problem, err);
 }
 
 static oq_status judge_group(void *self, size_t group, size_t worker, oq_error *err) {
@@ -139,9 +155,6 @@ static oq_status judge_group(void *self, size_t group, size_t worker, oq_error *
 static oq_status over_groups(task *t, oq_work work, oq_error *err) {
     return many(t) ? oq_pool_run(t->l->pool, t->groups * t->stretches, work, t, err) : work(t, 0, 0, err);
 }
-
-// From data enough for all that could be fitted to hardly any.
-static const trial trials[] = {{.01F, 1}, {.1F, 1}, {1, 1}, {.1F, .5F}, {.1F, .2F}, {.01F, 0}, {.1F, 0}};
 
 // One way to round; the best so far stays in t->best.
 static oq_status try(task *t, const trial *how, oq_error *err) {
@@ -217,6 +230,7 @@ static oq_status run(task *t, bool *kept, oq_error *err) {
 oq_status oq_round_layer(oq_lockstep *l, const oq_lockstep_part *part, const oq_tuning *tuning,
                          oq_rounding_counts *counts, oq_error *err) {
     task t = {.l = l, .part = part, .layer = oq_plan_layer(l->plan, (size_t)part->layer)};
+    t.method = tuning->rounding;
     t.centred = tuning->biases && oq_plan_bias_count(l->plan, t.layer) > 0;
     const char *reason;
     bool found, kept = false;

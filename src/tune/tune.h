@@ -8,7 +8,10 @@
 
 typedef enum oq_rounding {
     OQ_ROUNDING_NEAREST,
-    OQ_ROUNDING_GRAM // coordinate descent on second moments of the inputs (round.h)
+    // By second moments of the inputs (round.h):
+    OQ_ROUNDING_GRAM, // coordinate descent
+    OQ_ROUNDING_GPTQ,
+    OQ_ROUNDING_ADAROUND
 } oq_rounding;
 
 // What is done to a plan. All zero: nothing.

@@ -126,6 +126,58 @@ START_TEST(no_single_integer_is_better) {
 }
 END_TEST
 
+typedef oq_status (*rounder)(const oq_round_problem *problem, oq_error *err);
+static const rounder rounders[] = {oq_round_descend, oq_round_gptq, oq_round_adaptively};
+enum { METHODS = sizeof rounders / sizeof *rounders };
+
+// Far below nearest rounding where inputs hang together.
+START_TEST(methods_gain_over_nearest) {
+    setting s;
+    begin(&s, 4, NULL);
+    s.problem.share = 0;
+    const double before = total(&s, s.q);
+    CK_OK(rounders[_i](&s.problem, &err), &err);
+    const double after = total(&s, s.q);
+    ck_assert_msg(after < 0.8 * before, "%g -> %g", before, after);
+    end(&s);
+}
+END_TEST
+
+// The weight that comes last in GPTQ's order stands where the error is least, given all others.
+START_TEST(the_last_weight_is_best_for_the_others) {
+    setting s;
+    size_t last = 0;
+    begin(&s, _i, NULL);
+    CK_OK(oq_round_gptq(&s.problem, &err), &err);
+    for (size_t k = 0; k < DEPTH; k++)
+        if (s.gram.second[k * DEPTH + k] < s.gram.second[last * DEPTH + last]) last = k;
+    for (size_t i = 0; i < ROWS; i++) {
+        const double own = error_of(&s.problem, i, s.q);
+        int32_t *q = &s.q[i * DEPTH + last];
+        for (int32_t to = *q - 1, was = *q; to <= was + 1; to++) {
+            if (to < s.problem.grid.qmin || to > s.problem.grid.qmax) continue;
+            *q = to;
+            const double moved = error_of(&s.problem, i, s.q);
+            *q = was;
+            ck_assert_msg(moved >= own - 1e-4 * fabs(own), "row %zu: %.9g instead of %.9g", i, moved, own);
+        }
+    }
+    end(&s);
+}
+END_TEST
+
+START_TEST(adaptive_rounding_goes_up_or_down) {
+    setting s;
+    begin(&s, 3, NULL);
+    CK_OK(oq_round_adaptively(&s.problem, &err), &err);
+    for (size_t i = 0; i < ROWS * DEPTH; i++) {
+        const float steps = s.w[i] / s.params[i / DEPTH].scale;
+        ck_assert(fabsf((float)s.q[i] - steps) < 1 + 1e-5F);
+    }
+    end(&s);
+}
+END_TEST
+
 // Inputs that have nothing to do with each other and arrive whole: nearest is best.
 START_TEST(independent_inputs_are_rounded_to_nearest) {
     setting s;
@@ -136,7 +188,7 @@ START_TEST(independent_inputs_are_rounded_to_nearest) {
     s.problem.drift = NULL;
     memcpy(nearest, s.q, sizeof nearest);
     for (size_t i = 0; i < ROWS * DEPTH; i += 3) s.q[i] = 0; // wherever it starts from
-    CK_OK(oq_round_descend(&s.problem, &err), &err);
+    CK_OK(rounders[_i](&s.problem, &err), &err);
     ck_assert_mem_eq(s.q, nearest, sizeof nearest);
     end(&s);
 }
@@ -166,11 +218,11 @@ START_TEST(threads_change_no_bit) {
     setting one, many;
     oq_pool *pool;
     begin(&one, 4, NULL);
-    CK_OK(oq_round_descend(&one.problem, &err), &err);
+    CK_OK(rounders[_i](&one.problem, &err), &err);
     oq_gram_release(&one.gram);
     CK_OK(oq_pool_new(&mem, 3, &pool, &err), &err);
     begin(&many, 4, pool);
-    CK_OK(oq_round_descend(&many.problem, &err), &err);
+    CK_OK(rounders[_i](&many.problem, &err), &err);
     ck_assert_mem_eq(one.q, many.q, sizeof one.q);
     oq_gram_release(&many.gram);
     oq_pool_free(pool);
@@ -189,7 +241,7 @@ START_TEST(groups_have_their_own_scales) {
     s.problem.drift = NULL;
     memset(s.gram.second, 0, DEPTH * DEPTH * sizeof(float));
     for (size_t k = 0; k < DEPTH; k++) s.gram.second[k * DEPTH + k] = 1;
-    CK_OK(oq_round_descend(&s.problem, &err), &err);
+    CK_OK(rounders[_i](&s.problem, &err), &err);
     for (size_t i = 0; i < ROWS * DEPTH; i++) {
         const oq_qparam p = params[i / DEPTH * 3 + i % DEPTH / 8];
         ck_assert_int_eq(s.q[i], oq_quantize_one(&s.problem.grid, p, s.w[i]));
@@ -265,10 +317,13 @@ int main(void) {
     Suite *suite = suite_create("tune/round");
     TCase *laws = tcase_create("laws");
     tcase_add_loop_test(laws, no_single_integer_is_better, 2, 9);
-    tcase_add_test(laws, independent_inputs_are_rounded_to_nearest);
+    tcase_add_loop_test(laws, methods_gain_over_nearest, 0, METHODS);
+    tcase_add_loop_test(laws, the_last_weight_is_best_for_the_others, 2, 9);
+    tcase_add_test(laws, adaptive_rounding_goes_up_or_down);
+    tcase_add_loop_test(laws, independent_inputs_are_rounded_to_nearest, 0, METHODS);
     tcase_add_loop_test(laws, the_judge_tells_the_change, 0, 3);
-    tcase_add_test(laws, threads_change_no_bit);
-    tcase_add_test(laws, groups_have_their_own_scales);
+    tcase_add_loop_test(laws, threads_change_no_bit, 0, METHODS);
+    tcase_add_loop_test(laws, groups_have_their_own_scales, 0, METHODS);
     tcase_add_loop_test(laws, moments_are_those_of_the_rows, 0, 2);
     tcase_add_loop_test(laws, a_gram_that_finds_no_memory_is_released, 1, 10);
     suite_add_tcase(suite, laws);

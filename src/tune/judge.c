@@ -1,0 +1,204 @@
+// The judge of changes to a plan.
+#include "tune/judge.h"
+
+#include "base/math.h"
+#include "passes/passes.h"
+#include "run/run.h"
+#include "tune/quantize.h"
+#include "tune/samples.h"
+#include "verify/compare.h"
+
+#include <math.h>
+#include <string.h>
+
+#define BEST_SQNR 200.0 // dB of equal outputs
+#define LEAST     1e-20 // noise that is told apart from none
+
+// --- what is looked at ---
+
+static bool is_one_of(const oq_node *node, const char *const *names) {
+    for (; *names; names++)
+        if (oq_node_is(node, *names)) return true;
+    return false;
+}
+
+// The value that a function of the kind above makes an output of, or the output itself.
+static oq_value_id look_behind(const oq_graph *graph, oq_value_id output) {
+    static const char *const functions[] = {"Softmax", "LogSoftmax", "Sigmoid", "ArgMax", NULL};
+    static const char *const movers[] = {"Identity", "Cast",      "Reshape",   "Flatten",
+                                         "Squeeze",  "Unsqueeze", "Transpose", NULL};
+    for (oq_value_id at = output;;) {
+        const oq_node_id id = oq_graph_value(graph, at)->producer;
+        const oq_node *node = id == OQ_NONE ? NULL : oq_graph_node(graph, id);
+        if (!node || !node->input_count || node->inputs[0] == OQ_NONE) return output;
+        at = node->inputs[0];
+        if (is_one_of(node, functions)) return oq_graph_value(graph, at)->initializer ? output : at;
+        if (!is_one_of(node, movers)) return output;
+    }
+}
+
+// --- running a graph on the samples ---
+
+typedef struct judge_run {
+    const oq_judge *judge;
+    oq_program *program;
+    oq_worker **workers;    // [threads]
+    oq_value *keep;         // reference run: [count][output_count], else NULL
+    double *signal, *noise; // [count][output_count]
+} judge_run;
+
+static oq_status compare(const judge_run *r, size_t index, const oq_value *given, oq_error *err) {
+    const oq_judge *j = r->judge;
+    size_t real, rows;
+    oq_dataset_rows(j->data, j->samples[index], &real, &rows);
+    for (size_t o = 0; o < j->output_count; o++) {
+        oq_output_sample sample;
+        const size_t at = index * j->output_count + o;
+        const oq_value *reference = r->keep ? &given[o] : &j->reference[at];
+        const char *name = oq_graph_value(j->model->graph, j->outputs[o])->name;
+        OQ_TRY(oq_compare_values(reference, &given[o], real, rows, NULL, name, &sample, err));
+        r->signal[at] = sample.difference.signal;
+        r->noise[at] = sample.difference.noise;
+    }
+    return ONNXQ_OK;
+}
+
+static oq_status run_sample(void *self, size_t index, size_t worker, oq_error *err) {
+    judge_run *r = self;
+    const oq_judge *j = r->judge;
+    size_t inputs;
+    oq_program_inputs(r->program, &inputs);
+    oq_value *values = oq_mem_calloc(j->mem, inputs + j->output_count + 1, sizeof *values, err);
+    oq_status status = values ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+    if (status == ONNXQ_OK && !r->workers[worker])
+        status = oq_worker_new(r->program, &r->workers[worker], err);
+    if (status == ONNXQ_OK) status = oq_dataset_get(j->data, j->samples[index], values, err);
+    if (status == ONNXQ_OK)
+        status = oq_worker_run(r->workers[worker], values, values + inputs, NULL, NULL, err);
+    if (status == ONNXQ_OK) status = compare(r, index, values + inputs, err);
+    for (size_t o = 0; status == ONNXQ_OK && r->keep && o < j->output_count; o++)
+        r->keep[index * j->output_count + o] = oq_value_retain(&values[inputs + o]);
+    for (size_t i = 0; values && i < inputs + j->output_count; i++) oq_value_release(&values[i]);
+    oq_mem_free(j->mem, values);
+    return status;
+}
+
+// signal and noise [count][output_count]: given back by the caller.
+static oq_status run(const oq_judge *j, oq_graph *graph, judge_run *r, oq_error *err) {
+    const oq_program_options options = {.outputs = j->outputs, .output_count = j->output_count};
+    const size_t threads = oq_pool_threads(j->pool), count = j->count * j->output_count + 1;
+    r->judge = j;
+    r->workers = oq_mem_calloc(j->mem, threads, sizeof(oq_worker *), err);
+    r->signal = oq_mem_calloc(j->mem, count, sizeof *r->signal, err);
+    r->noise = oq_mem_calloc(j->mem, count, sizeof *r->noise, err);
+    if (!r->workers || !r->signal || !r->noise) return ONNXQ_NO_MEMORY;
+    OQ_TRY(oq_program_new(graph, &options, &r->program, err));
+    return oq_pool_run(j->pool, j->count, run_sample, r, err);
+}
+
+static void end_run(judge_run *r) {
+    oq_mem *mem = r->judge->mem;
+    for (size_t i = 0; r->workers && i < oq_pool_threads(r->judge->pool); i++) oq_worker_free(r->workers[i]);
+    oq_program_free(r->program);
+    oq_mem_free(mem, r->workers);
+    oq_mem_free(mem, r->signal);
+    oq_mem_free(mem, r->noise);
+}
+
+// --- judging ---
+
+static void look_at(oq_judge *j, oq_value_id value) {
+    for (size_t o = 0; o < j->output_count; o++)
+        if (j->outputs[o] == value) return;
+    j->outputs[j->output_count++] = value;
+}
+
+static oq_status open(oq_judge *j, size_t most, oq_error *err) {
+    const oq_graph *graph = j->model->graph;
+    const size_t all = oq_dataset_count(j->data);
+    const size_t every = oq_samples_hold_out(j->data) ? OQ_HOLD_OUT_EVERY : 1;
+    j->samples = oq_mem_calloc(j->mem, most + 1, sizeof *j->samples, err);
+    j->outputs = oq_mem_calloc(j->mem, graph->output_count + 1, sizeof *j->outputs, err);
+    j->power = oq_mem_calloc(j->mem, graph->output_count + 1, sizeof *j->power, err);
+    if (!j->samples || !j->outputs || !j->power) return ONNXQ_NO_MEMORY;
+    j->count = all / every < most ? all / every : most;
+    for (size_t i = 0; i < j->count; i++) // spread over all that are held out
+        j->samples[i] = i * (all / every) / j->count * every + every - 1;
+    for (size_t o = 0; o < graph->output_count; o++) look_at(j, look_behind(graph, graph->outputs[o]));
+    j->reference = oq_mem_calloc(j->mem, j->count * j->output_count + 1, sizeof *j->reference, err);
+    return j->reference ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+}
+
+oq_status oq_judge_begin(oq_judge *j, oq_model *model, const oq_dataset *data, size_t most, oq_pool *pool,
+                         oq_error *err) {
+    *j = (oq_judge){.mem = model->mem, .model = model, .data = data, .pool = pool};
+    OQ_TRY(open(j, most, err));
+    judge_run r = {.keep = j->reference};
+    const oq_status status = run(j, model->graph, &r, err);
+    for (size_t i = 0; status == ONNXQ_OK && i < j->count; i++)
+        for (size_t o = 0; o < j->output_count; o++)
+            j->power[o] += r.signal[i * j->output_count + o] / (double)j->count;
+    end_run(&r);
+    return status;
+}
+
+void oq_judge_end(oq_judge *j) {
+    if (!j->mem) return;
+    for (size_t i = 0; j->reference && i < j->count * j->output_count; i++)
+        oq_value_release(&j->reference[i]);
+    oq_mem_free(j->mem, j->samples);
+    oq_mem_free(j->mem, j->outputs);
+    oq_mem_free(j->mem, j->reference);
+    oq_mem_free(j->mem, j->power);
+    *j = (oq_judge){0};
+}
+
+static oq_status pronounce(const oq_judge *j, const judge_run *r, oq_verdict *out, oq_error *err) {
+    double total = 0;
+    out->noise = oq_mem_calloc(j->mem, j->count + 1, sizeof *out->noise, err);
+    if (!out->noise) return ONNXQ_NO_MEMORY;
+    for (size_t i = 0; i < j->count; i++) {
+        for (size_t o = 0; o < j->output_count; o++) {
+            const double power = j->power[o] > 0 ? j->power[o] : 1;
+            out->noise[i] += r->noise[i * j->output_count + o] / power / (double)j->output_count;
+        }
+        total += out->noise[i] / (double)j->count;
+    }
+    out->sqnr = total > 0 ? fmin(-10 * log10(total), BEST_SQNR) : BEST_SQNR;
+    return ONNXQ_OK;
+}
+
+oq_status oq_judge_plan(const oq_judge *j, oq_plan *plan, oq_verdict *out, oq_error *err) {
+    oq_model *clone = NULL;
+    judge_run r = {.judge = j};
+    oq_status status;
+    *out = (oq_verdict){0};
+    OQ_TRY_DONE(oq_model_clone(j->model, &clone, err));
+    OQ_TRY_DONE(oq_quantization_write(plan, clone->graph, err));
+    OQ_TRY_DONE(oq_infer_graph(clone->graph, err));
+    OQ_TRY_DONE(run(j, clone->graph, &r, err));
+    OQ_TRY_DONE(pronounce(j, &r, out, err));
+done:
+    end_run(&r);
+    oq_model_free(clone);
+    return status;
+}
+
+void oq_verdict_release(const oq_judge *j, oq_verdict *verdict) {
+    oq_mem_free(j->mem, verdict->noise);
+    verdict->noise = NULL;
+}
+
+bool oq_judge_prefers(const oq_judge *j, const oq_verdict *after, const oq_verdict *before) {
+    const double n = (double)j->count;
+    double sum = 0, squares = 0, was = 0, is = 0;
+    for (size_t i = 0; i < j->count; i++) {
+        const double ratio = (double)oq_logf((float)((after->noise[i] + LEAST) / (before->noise[i] + LEAST)));
+        sum += ratio;
+        squares += ratio * ratio;
+        was += before->noise[i];
+        is += after->noise[i];
+    }
+    const double mean = sum / n, variance = n > 1 ? fmax(0, squares - n * mean * mean) / (n - 1) : 0;
+    return is < was && mean + sqrt(variance / n) < 0; // false for NaN
+}

@@ -1,0 +1,41 @@
+// The judge of changes to a plan: outputs of the emitted model on samples that no change was fitted on.
+#ifndef OQ_TUNE_JUDGE_H
+#define OQ_TUNE_JUDGE_H
+
+#include "data/data.h"
+#include "quant/quant.h"
+
+// What the float model gives for the judging samples. Where an output is a Softmax, LogSoftmax, Sigmoid or
+// ArgMax of something, that something is looked at: a few undecided samples make up most of the error behind
+// such functions, and one sample's luck would decide.
+typedef struct oq_judge {
+    oq_mem *mem;
+    oq_model *model;
+    const oq_dataset *data;
+    oq_pool *pool;
+    size_t *samples; // [count] of the data
+    size_t count;
+    oq_value_id *outputs; // [output_count]
+    size_t output_count;
+    oq_value *reference; // [count][output_count]
+    double *power;       // [output_count] mean of the sum of squares of a sample
+} oq_judge;
+
+// One plan's errors.
+typedef struct oq_verdict {
+    double *noise; // [samples] over the outputs, mean of squared error / power; block of the judge's mem
+    double sqnr;   // dB, over all samples
+} oq_verdict;
+
+// `model` is the float one, prepared. At most `most` samples, those that samples.h holds out.
+oq_status oq_judge_begin(oq_judge *judge, oq_model *model, const oq_dataset *data, size_t most, oq_pool *pool,
+                         oq_error *err);
+void oq_judge_end(oq_judge *judge);
+// Runs the model that the plan would be written as.
+oq_status oq_judge_plan(const oq_judge *judge, oq_plan *plan, oq_verdict *out, oq_error *err);
+void oq_verdict_release(const oq_judge *judge, oq_verdict *verdict);
+// Whether `after` is better than `before` beyond the luck of the samples: in sum, and in the mean of the
+// samples' log ratios by more than its standard error (a paired test at about 84 %).
+bool oq_judge_prefers(const oq_judge *judge, const oq_verdict *after, const oq_verdict *before);
+
+#endif
