@@ -165,7 +165,7 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
     OQ_TRY_DONE(oq_ranges_check(stats, graph, plan, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
     OQ_TRY_DONE(oq_quantization_emit(&q, plan, graph, err));
-    if (quant->embedding_bits) OQ_TRY_DONE(store(model, prepared, quant, facts, err));
+    if (quant.embedding_bits) OQ_TRY_DONE(store(model, prepared, &quant, facts, err));
 done:
     oq_plan_free(plan);
     oq_quantization_release(&q);
@@ -262,7 +262,7 @@ static oq_status check_mode(const onnxq_convert_options *options, const onnxq_st
         return oq_fail(err, ONNXQ_USAGE,
                        "a target for the size can be met in static mode only, not in %s mode",
                        mode_names[options->mode]);
-    return ONNXQ_OK;
+    return options->mode == ONNXQ_MODE_DYNAMIC ? check_dynamic(options, statistics, err) : ONNXQ_OK;
 }
 
 static oq_status check_target(const onnxq_convert_options *options, oq_error *err) {

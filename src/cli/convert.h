@@ -8,9 +8,10 @@ typedef struct convert_values {
     common_values common;
     text_list data, include, exclude, ops, layers;
     size_t bits, weight_bits, activation_bits, group_size, verify_samples;
-    int per_channel, per_tensor, embeddings, format, target, mode, method, weight_type, activation_type, symmetric,
-        weight_asymmetric;
-    int strict, external_data, no_correct, no_guards, best_effort, dequantize, rounding, fallback, elementwise;
+    int per_channel, per_tensor, embeddings, format, target, mode, method, weight_type, activation_type,
+        symmetric, weight_asymmetric;
+    int strict, external_data, no_correct, no_guards, best_effort, dequantize, rounding, fallback,
+        elementwise;
     double percentile, target_bits;
     const char *statistics, *max_drop, *labels, *report, *target_size;
 } convert_values;

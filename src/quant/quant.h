@@ -59,7 +59,7 @@ typedef struct oq_quant_options {
     bool activation_symmetric;
     bool weight_asymmetric;
     bool elementwise; // functions between convolutions on integers, too (elementwise.c)
-    bool guards; // false; leave float what gains nothing by being quantized, unless it is named
+    bool guards;      // false; leave float what gains nothing by being quantized, unless it is named
     oq_range_method method;
     double percentile;
     const char *const *include, *const *exclude; // globs on node names or operator types ("op:Conv")
