@@ -6,8 +6,6 @@
 #include "tune/tune.h"
 #include "tune/visit.h"
 
-#include <math.h>
-
 enum { MOST_SAMPLES = 96, MOST_JUDGES = 64 }; // that layers are fitted on, and that judge
 #define BEST_SQNR 200.0                       // dB of equal outputs, so that means stay finite
 
@@ -38,26 +36,19 @@ static oq_status add_up(void *self, size_t index, size_t worker, oq_error *err) 
     return ONNXQ_OK;
 }
 
-// Error of a channel's mean: the mean error over all samples, drawn towards zero by what samples differ in it
-// (James and Stein 1961).
-static float mean_error(const totals *t, size_t c) {
-    const size_t n = t->v->channels, count = t->v->count;
-    double sum = 0, positions = 0, squares = 0;
-    for (size_t s = 0; s < count; s++) {
-        const double *own = t->sum + s * OQ_STREAMS * n;
-        sum += own[OQ_STREAM_FLOAT * n + c] - own[OQ_STREAM_QUANTIZED * n + c];
-        positions += t->positions[s];
+// Mean of the float stream less that of the other, over all samples in their order.
+static void mean_errors(const totals *t, float *shift) {
+    const size_t n = t->v->channels;
+    double positions = 0;
+    for (size_t s = 0; s < t->v->count; s++) positions += t->positions[s];
+    for (size_t c = 0; c < n; c++) {
+        double error = 0;
+        for (size_t s = 0; s < t->v->count; s++) {
+            const double *sum = t->sum + s * OQ_STREAMS * n;
+            error += sum[OQ_STREAM_FLOAT * n + c] - sum[OQ_STREAM_QUANTIZED * n + c];
+        }
+        shift[c] = positions > 0 ? (float)(error / positions) : 0;
     }
-    if (!(positions > 0)) return 0;
-    const double mean = sum / positions;
-    for (size_t s = 0; s < count; s++) {
-        const double *own = t->sum + s * OQ_STREAMS * n;
-        const double error = own[OQ_STREAM_FLOAT * n + c] - own[OQ_STREAM_QUANTIZED * n + c],
-                     weight = t->positions[s] / positions, off = error / positions - weight * mean;
-        squares += off * off; // of the mean's parts
-    }
-    const double variance = count > 1 ? squares * (double)count / (double)(count - 1) : 0;
-    return mean != 0 ? (float)(mean * fmax(0, 1 - variance / (mean * mean))) : 0;
 }
 
 static oq_status correct(const oq_visit *v, size_t *changed, oq_error *err) {
@@ -71,7 +62,7 @@ static oq_status correct(const oq_visit *v, size_t *changed, oq_error *err) {
     shift = oq_mem_calloc(l->mem, v->channels + 1, sizeof *shift, err);
     if (!t.sum || !t.positions || !shift) goto done;
     OQ_TRY_DONE(oq_pool_run(l->pool, v->count, add_up, &t, err));
-    for (size_t c = 0; c < v->channels; c++) shift[c] = mean_error(&t, c);
+    mean_errors(&t, shift);
     OQ_TRY_DONE(oq_plan_shift_bias(l->plan, (size_t)v->part->layer, shift, err));
     for (size_t c = 0; c < v->channels; c++)
         if (shift[c] != 0) {

@@ -116,7 +116,8 @@ static void look_at(oq_judge *j, oq_value_id value) {
 static oq_status open(oq_judge *j, size_t most, oq_error *err) {
     const oq_graph *graph = j->model->graph;
     const size_t all = oq_dataset_count(j->data);
-    const size_t every = oq_samples_hold_out(j->data) ? OQ_HOLD_OUT_EVERY : 1;
+    j->held_out = oq_samples_hold_out(j->data);
+    const size_t every = j->held_out ? OQ_HOLD_OUT_EVERY : 1;
     j->samples = oq_mem_calloc(j->mem, most + 1, sizeof *j->samples, err);
     j->outputs = oq_mem_calloc(j->mem, graph->output_count + 1, sizeof *j->outputs, err);
     j->power = oq_mem_calloc(j->mem, graph->output_count + 1, sizeof *j->power, err);
@@ -200,5 +201,5 @@ bool oq_judge_prefers(const oq_judge *j, const oq_verdict *after, const oq_verdi
         is += after->noise[i];
     }
     const double mean = sum / n, variance = n > 1 ? fmax(0, squares - n * mean * mean) / (n - 1) : 0;
-    return is < was && mean + sqrt(variance / n) < 0; // false for NaN
+    return is < was && mean + (j->held_out ? sqrt(variance / n) : 0) < 0; // false for NaN
 }

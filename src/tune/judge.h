@@ -15,6 +15,7 @@ typedef struct oq_judge {
     oq_pool *pool;
     size_t *samples; // [count] of the data
     size_t count;
+    bool held_out;        // no change was fitted on them
     oq_value_id *outputs; // [output_count]
     size_t output_count;
     oq_value *reference; // [count][output_count]
@@ -35,7 +36,8 @@ void oq_judge_end(oq_judge *judge);
 oq_status oq_judge_plan(const oq_judge *judge, oq_plan *plan, oq_verdict *out, oq_error *err);
 void oq_verdict_release(const oq_judge *judge, oq_verdict *verdict);
 // Whether `after` is better than `before` beyond the luck of the samples: in sum, and in the mean of the
-// samples' log ratios by more than its standard error (a paired test at about 84 %).
+// samples' log ratios by more than its standard error (a paired test at about 84 %), which is not asked for
+// where the samples are too few for any to be held out.
 bool oq_judge_prefers(const oq_judge *judge, const oq_verdict *after, const oq_verdict *before);
 
 #endif

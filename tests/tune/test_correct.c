@@ -180,8 +180,8 @@ static void round_coarsely(setting *s, size_t samples, size_t threads, oq_format
 // Rounding goes beyond what biases can do.
 START_TEST(rounding_gains) {
     setting biases, s;
-    round_coarsely(&biases, 40, 1, (oq_format)_i, OQ_ROUNDING_NEAREST);
-    round_coarsely(&s, 40, 1, (oq_format)_i, OQ_ROUNDING_GRAM);
+    round_coarsely(&biases, 200, 1, (oq_format)_i, OQ_ROUNDING_NEAREST);
+    round_coarsely(&s, 200, 1, (oq_format)_i, OQ_ROUNDING_GRAM);
     ck_assert_uint_eq(s.found.rounding.tried, 3);
     ck_assert_uint_ge(s.found.rounding.kept, 2);
     ck_assert_msg(s.found.kept && s.found.after > biases.found.after + 0.3,
@@ -193,8 +193,8 @@ END_TEST
 
 START_TEST(threads_change_no_rounding) {
     setting one, many;
-    round_coarsely(&one, 23, 1, OQ_FORMAT_QOPERATOR, OQ_ROUNDING_GRAM);
-    round_coarsely(&many, 23, 3, OQ_FORMAT_QOPERATOR, OQ_ROUNDING_GRAM);
+    round_coarsely(&one, 203, 1, OQ_FORMAT_QOPERATOR, OQ_ROUNDING_GRAM);
+    round_coarsely(&many, 203, 3, OQ_FORMAT_QOPERATOR, OQ_ROUNDING_GRAM);
     ck_assert(one.found.rounding.kept > 0 && one.found.after == many.found.after);
     for (size_t l = 0; l < 3; l++) {
         oq_error err = {0};
