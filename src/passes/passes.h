@@ -7,6 +7,14 @@
 #include "run/run.h"
 #include "stats/stats.h"
 
+// The element type of the first matrix product, convolution or recurrent layer that is not float32: float16,
+// bfloat16 or double; FLOAT when there is none.
+oq_dtype oq_pass_product_type(oq_graph *graph);
+// Writes a main graph with its bodies that computes in the type `from` as one of float32; the model's inputs
+// and outputs keep their types behind a Cast each. *changed is false, and nothing is done, for FLOAT and for
+// models with sequences, optionals or functions, whose types are not followed. Wants inferred types and
+// leaves them.
+oq_status oq_pass_to_float32(oq_graph *graph, oq_dtype from, bool *changed, oq_error *err);
 // Replaces nodes whose inputs are all constant by initializers (results over 16 MB, and random operators, are
 // left).
 oq_status oq_pass_fold_constants(oq_graph *graph, oq_error *err);
