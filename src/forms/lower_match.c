@@ -100,6 +100,7 @@ static const char *matrix_reason(oq_graph *graph, oq_lower_product *p) {
     if ((double)inner_dimension(graph, b) * 255 * (symmetric ? 128 : 255) >= 2147483648.0)
         return "its sums may not fit int32";
     if (!several(&b->d)) return NULL;
+    if (!b->d.constant) return "its second factor is an activation with more than one scale";
     if (oq_lower_axis(b) != -1) return "its scales do not lie along the columns";
     if (b->d.constant->shape.rank == 2) return NULL;
     p->clip = p->quantize = NULL; // QLinearMatMul has no form for one vector of a stack of matrices

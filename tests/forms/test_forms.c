@@ -199,6 +199,10 @@ static const struct {
     {"its scales do not lie along the columns",
      HEAD "const a int8[6,2] 9\nconst as float32[6] 1 2\nA = DequantizeLinear(a, as, ) axis=0\ny = MatMul(X, "
           "A)\n" TAIL},
+    {"its second factor is an activation with more than one scale",
+     HEAD "in b float32[6,2]\nconst bs float32[2] 0.1 0.2\nconst bz uint8[2] 3 4\n"
+          "bq = QuantizeLinear(b, bs, bz) axis=1\nB = DequantizeLinear(bq, bs, bz) axis=1\ny = MatMul(X, "
+          "B)\n" TAIL},
     {"its sums may not fit int32",
      "in x float32[1,70000]\nconst s float32[] 0.01\nconst z uint8[] 3\nconst a int8[70000,1] 1\n"
      "q = QuantizeLinear(x, s, z)\nX = DequantizeLinear(q, s, z)\nA = DequantizeLinear(a, s, )\nY = "
