@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""Wall time and peak memory of a whole conversion beside ONNX Runtime's quantize_static (min-max), in turn, as ratios.
+"""Wall time and peak memory of whole conversions beside ONNX Runtime's quantize_static with its min-max, percentile and entropy, in turn.
 
-    bench/convert.py --onnxq build/release/onnxq --models FOLDER [--runs 3]
+    bench/convert.py --onnxq build/release/onnxq --models FOLDER [--runs 3] [--only NAME] [--nncf PYTHON]
 
-Both as processes of their own on the same one processor, each with all its steps: read, calibrate, write.
+Each is a process of its own on the same one processor, with all its steps: read, calibrate, write. `default` is onnxq as it comes
+(searched ranges, corrected biases and the rest), beside min-max, and beside NNCF's default when --nncf names a Python that has it;
+each --method without what looks at data twice (--no-correct, and --rounding nearest) stands beside the same method of ONNX Runtime.
 """
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 
@@ -16,30 +19,45 @@ import common
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+def pairs(a):
+    """(title, flags of onnxq, tool of peer.py, its Python)"""
+    has_rounding = "--rounding" in subprocess.run([a.onnxq, "help", "convert"], capture_output=True, text=True).stdout
+    plain = ["--no-correct"] + (["--rounding", "nearest"] if has_rounding else [])
+    yield "default beside min-max", [], "ort-qoperator-minmax-channel", sys.executable
+    for method in ("minmax", "percentile", "entropy"):
+        yield method, ["--method", method, *plain], f"ort-qoperator-{method}-channel", sys.executable
+    if a.nncf:
+        yield "default beside NNCF", [], "nncf", a.nncf
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--onnxq", default="build/release/onnxq")
     parser.add_argument("--models", required=True)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", default="", help="models whose name holds this")
+    parser.add_argument("--nncf", help="a Python that has nncf")
     a = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    print("| model | time, onnxq / ONNX Runtime | memory | onnxq s, MB | ONNX Runtime s, MB |\n|---|---|---|---|---|")
+    median = lambda values: statistics.median(values)
+    print("| model | what | time, onnxq / peer | memory | onnxq s, MB | peer s, MB |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as scratch:
         for folder in common.model_folders(a.models):
-            model, out = common.model_of(folder, scratch), os.path.join(scratch, "out.onnx")
-            source = common.data_source(folder, "calib")
-            ours = [a.onnxq, "convert", "--no-cache", model, out, "--bits", "8", "--per-channel", "--data", source, "-q"]
-            peer = [sys.executable, os.path.join(HERE, "peer.py"), model, out, source, "ort-qoperator-minmax-channel"]
-            pairs = [(common.measured(ours), common.measured(peer)) for _ in range(a.runs)]
-            if not all(x[2] for x, _ in pairs):
-                print(f"| {os.path.basename(folder)} | onnxq failed: {pairs[0][0][3].strip()[:200]} | | | |")
+            name = os.path.basename(folder)
+            if a.only not in name:
                 continue
-            note = "" if all(y[2] for _, y in pairs) else " (its conversion failed)"
-            median = lambda values: statistics.median(values)
-            print(f"| {os.path.basename(folder)} | {median([x[0] / y[0] for x, y in pairs]):.2f} | "
-                  f"{median([x[1] / y[1] for x, y in pairs]):.2f} | {median([x[0] for x, _ in pairs]):.2f}, "
-                  f"{median([x[1] for x, _ in pairs]):.0f} | {median([y[0] for _, y in pairs]):.2f}, "
-                  f"{median([y[1] for _, y in pairs]):.0f}{note} |", flush=True)
+            model, out, source = common.model_of(folder, scratch), os.path.join(scratch, "out.onnx"), common.data_source(folder, "calib")
+            for title, flags, tool, python in pairs(a):
+                ours = [a.onnxq, "convert", "--no-cache", model, out, "--data", source, "-q", *flags]
+                peer = [python, os.path.join(HERE, "peer.py"), model, out, source, tool]
+                runs = [(common.measured(ours), common.measured(peer)) for _ in range(a.runs)]
+                if not all(x[2] for x, _ in runs):
+                    print(f"| {name} | {title} | onnxq failed: {runs[0][0][3].strip()[:200]} | | | |")
+                    continue
+                note = "" if all(y[2] for _, y in runs) else " (its conversion failed)"
+                print(f"| {name} | {title} | {median([x[0] / y[0] for x, y in runs]):.2f} | {median([x[1] / y[1] for x, y in runs]):.2f} | "
+                      f"{median([x[0] for x, _ in runs]):.2f}, {median([x[1] for x, _ in runs]):.0f} | "
+                      f"{median([y[0] for _, y in runs]):.2f}, {median([y[1] for _, y in runs]):.0f}{note} |", flush=True)
 
 
 if __name__ == "__main__":
