@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""weight_only.py ONNXQ [--root DATA] [--models a,b] [--samples N] [--peers]: weights stored as integers, with and without groups, and
+"""weight_only.py ONNXQ [--root DATA] [--models a,b] [--samples N] [--levels 4] [--peers]: weights stored as integers, with and without groups, and
 tables of embeddings: size, SQNR and agreement on the evaluation samples in ONNX Runtime, and speed as float latency / quantized
 latency (one thread). ONNX Runtime's kernel for such weights quantizes the activations too unless told otherwise (accuracy level 4,
-its default); both levels are shown. Prints a Markdown table. --peers: also ONNX Runtime's own tools, quantize_dynamic and the 4-bit
+its default; 1 computes in float): --levels 1,4 shows both. Prints a Markdown table. --peers: also ONNX Runtime's own tools, quantize_dynamic and the 4-bit
 weight-only one (which needs the package onnx_ir)."""
 import argparse
 import os
@@ -18,6 +18,8 @@ OURS = {"W8A32": ["--weight-bits", "8", "--embeddings", "float"],
         "W4A32": ["--weight-bits", "4", "--embeddings", "float"],
         "W4A32 group 32": ["--weight-bits", "4", "--group-size", "32", "--embeddings", "float"],
         "W4A32 group 32 asymmetric": ["--weight-bits", "4", "--group-size", "32", "--weight-asymmetric", "--embeddings", "float"],
+        "W4A32 group 32 asymmetric, calibrated": ["--weight-bits", "4", "--group-size", "32", "--weight-asymmetric", "--embeddings",
+                                                  "float", "--data", "DATA"],
         "W4A32 group 32 asymmetric, embeddings 8": ["--weight-bits", "4", "--group-size", "32", "--weight-asymmetric"],
         "W2A32 group 32 asymmetric, embeddings 4": ["--weight-bits", "2", "--group-size", "32", "--weight-asymmetric", "--embeddings",
                                                     "4"]}
@@ -49,14 +51,14 @@ def session(path, accuracy):
     return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def row(folder, name, model, quantized, samples, reference, runs):
+def row(a, folder, name, model, quantized, samples, reference):
     cells = [f"{os.path.getsize(quantized) / 1e6:.1f}", f"{os.path.getsize(quantized) / os.path.getsize(model):.3f}"]
-    for accuracy in (1, 4):
+    for accuracy in a.levels.split(","):
         s = session(quantized, accuracy)
         got = [s.run(None, sample)[0] for sample in samples]
         cells += [f"{common.sqnr(reference, got):.2f}", f"{common.agreement(folder, reference, got):.3f}"]
-        a, b = common.paired_latency(common.session(model), s, samples[0], runs)
-        cells.append(f"{a / b:.2f}")
+        plain, fast = common.paired_latency(common.session(model), s, samples[0], a.runs)
+        cells.append(f"{plain / fast:.2f}")
     print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
@@ -66,15 +68,17 @@ def bench(a, folder, scratch):
     float_session = common.session(model)
     reference = [float_session.run(None, sample)[0] for sample in samples]
     print(f"\n{os.path.basename(folder)}, {len(samples)} samples, float {os.path.getsize(model) / 1e6:.1f} MB\n")
-    print("| | MB | of float | SQNR dB (level 1) | agreement | speed | SQNR dB (level 4) | agreement | speed |")
-    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    levels = a.levels.split(",")
+    print("| | MB | of float |" + "".join(f" SQNR dB (level {level}) | agreement | speed |" for level in levels))
+    print("|---|---|---|" + "---|---|---|" * len(levels), flush=True)
     out = os.path.join(scratch, "quantized.onnx")
     for name, flags in OURS.items():
-        subprocess.run([a.onnxq, "convert", model, out, "--mode", "weight-only", "-q", *flags], check=True)
-        row(folder, name, model, out, samples, reference, a.runs)
+        flags = [common.data_source(folder, "calib") if flag == "DATA" else flag for flag in flags]
+        subprocess.run([a.onnxq, "convert", model, out, "--mode", "weight-only", "--verify-samples", "0", "-q", *flags], check=True)
+        row(a, folder, name, model, out, samples, reference)
     for name, tool in PEERS.items() if a.peers else []:
         tool(model, out)
-        row(folder, name, model, out, samples, reference, a.runs)
+        row(a, folder, name, model, out, samples, reference)
 
 
 def main():
@@ -83,6 +87,7 @@ def main():
     p.add_argument("--root", required=True, help="folder of model folders")
     p.add_argument("--models", default="minilm")
     p.add_argument("--samples", type=int, default=300)
+    p.add_argument("--levels", default="4")
     p.add_argument("--runs", type=int, default=20)
     p.add_argument("--peers", action="store_true")
     a = p.parse_args()

@@ -135,12 +135,12 @@ static oq_status choose_widths(const onnxq_session *session, const oq_prepared *
     return ONNXQ_OK;
 }
 
-// Weight-only mode, and the tables of static mode: no activation is looked at.
-static oq_status store(const onnxq_model *model, oq_prepared *prepared, const oq_quant_options *quant,
-                       oq_convert_facts *facts, oq_error *err) {
+// Weight-only mode, and the tables of static mode. `stats` may be NULL.
+static oq_status store(const onnxq_model *model, oq_prepared *prepared, const oq_stats *stats,
+                       const oq_quant_options *quant, oq_convert_facts *facts, oq_error *err) {
     oq_storage *storage = NULL;
     oq_status status;
-    OQ_TRY_DONE(oq_weights_store(prepared->model, quant, &storage, err));
+    OQ_TRY_DONE(oq_weights_store(prepared->model, stats, quant, &storage, err));
     OQ_TRY_DONE(oq_convert_facts_storage(model->model, storage, facts, err));
     OQ_TRY_DONE(oq_weights_emit(storage, err));
 done:
@@ -165,11 +165,27 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
     OQ_TRY_DONE(oq_ranges_check(stats, graph, plan, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
     OQ_TRY_DONE(oq_quantization_emit(&q, plan, graph, err));
-    if (quant.embedding_bits) OQ_TRY_DONE(store(model, prepared, &quant, facts, err));
+    if (quant.embedding_bits) OQ_TRY_DONE(store(model, prepared, NULL, &quant, facts, err));
 done:
     oq_plan_free(plan);
     oq_quantization_release(&q);
     return status;
+}
+
+// Statistics that were given, or those of the data, which go into *own.
+static oq_status find_statistics(const onnxq_model *model, const oq_prepared *prepared,
+                                 const onnxq_statistics *statistics, const oq_dataset *data,
+                                 const oq_quant_options *quant, oq_stats **own, const oq_stats **out,
+                                 oq_convert_facts *facts, oq_error *err) {
+    if (!statistics)
+        OQ_TRY(oq_prepared_statistics(model->session, prepared, data, quant, own, &facts->cached, err));
+    *out = statistics ? statistics->stats : *own;
+    OQ_TRY(oq_statistics_check(*out, model->model, prepared, err));
+    facts->calibrated = true;
+    facts->samples = (*out)->samples;
+    facts->synthetic = (*out)->synthetic;
+    facts->given = (*out)->given;
+    return ONNXQ_OK;
 }
 
 // Static mode: statistics, then the plan.
@@ -178,17 +194,24 @@ static oq_status convert_static(const onnxq_model *model, oq_prepared *prepared,
                                 const onnxq_convert_options *options, const oq_quant_options *quant,
                                 oq_convert_facts *facts, oq_error *err) {
     oq_stats *own = NULL;
-    oq_status status;
+    const oq_stats *stats;
     facts->format = options->format == ONNXQ_FORMAT_QDQ ? "qdq" : "qoperator";
-    if (!statistics)
-        OQ_TRY_DONE(oq_prepared_statistics(model->session, prepared, data, quant, &own, &facts->cached, err));
-    const oq_stats *stats = statistics ? statistics->stats : own;
-    OQ_TRY_DONE(oq_statistics_check(stats, model->model, prepared, err));
-    facts->calibrated = true;
-    facts->samples = stats->samples;
-    facts->synthetic = stats->synthetic;
-    facts->given = stats->given;
-    OQ_TRY_DONE(quantize(model, prepared, stats, data, options, quant, facts, err));
+    oq_status status = find_statistics(model, prepared, statistics, data, quant, &own, &stats, facts, err);
+    if (status == ONNXQ_OK) status = quantize(model, prepared, stats, data, options, quant, facts, err);
+    oq_stats_free(own);
+    return status;
+}
+
+// Weight-only mode: real samples, where there are any, say which weights matter most; made-up ones do not.
+static oq_status convert_weights(const onnxq_model *model, oq_prepared *prepared,
+                                 const onnxq_statistics *statistics, const oq_dataset *data,
+                                 const oq_quant_options *quant, oq_convert_facts *facts, oq_error *err) {
+    oq_stats *own = NULL;
+    const oq_stats *stats = NULL;
+    oq_status status;
+    if (statistics || (data && !oq_dataset_is_synthetic(data)))
+        OQ_TRY_DONE(find_statistics(model, prepared, statistics, data, quant, &own, &stats, facts, err));
+    OQ_TRY_DONE(store(model, prepared, stats, quant, facts, err));
 done:
     oq_stats_free(own);
     return status;
@@ -357,7 +380,7 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
         check_runs(&prepared, options, !statistics && options->mode == ONNXQ_MODE_STATIC, &facts, err));
     if (*facts.cannot_run.message) data = NULL; // nothing is corrected or compared
     if (options->mode == ONNXQ_MODE_WEIGHT_ONLY)
-        OQ_TRY_DONE(store(model, &prepared, &q, &facts, err));
+        OQ_TRY_DONE(convert_weights(model, &prepared, statistics, data ? data->set : NULL, &q, &facts, err));
     else if (options->mode == ONNXQ_MODE_DYNAMIC)
         OQ_TRY_DONE(convert_dynamic(model, &prepared, &q, &facts, err));
     else

@@ -2,10 +2,11 @@
 #include "base/math.h"
 #include "grid/layout.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
-enum { CANDIDATES = 80, CHUNK = 256 };
+enum { CANDIDATES = 80, ROUNDS = 5, CHUNK = 256 };
 
 // |r|^exponent of float32 numbers, within 1e-5 relative: r = m * 2^e with m in [1, 2), so the product of a
 // power of m, interpolated, and one of 2^e.
@@ -29,16 +30,24 @@ static inline double power_of(const power *p, float r) {
     return p->scale[bits >> 23 & 255] * (p->mantissa[at] + part * (p->mantissa[at + 1] - p->mantissa[at]));
 }
 
-// Sum of |x - x^|^exponent, in units of scale^exponent; more than `most` ends it early.
-static double error_of(const oq_grid *grid, oq_qparam param, const power *p, const float *x, size_t count,
-                       double most) {
+// Elements of one block; `weight` may be NULL.
+typedef struct block {
+    const float *x, *weight;
+    size_t count;
+} block;
+
+// Sum of |x - x^|^exponent, weighted, in units of scale^exponent; more than `most` ends it early.
+static double error_of(const oq_grid *grid, oq_qparam param, const power *p, const block *b, double most) {
     int32_t q[CHUNK];
     double sum = 0;
-    for (size_t done = 0; done < count && sum <= most; done += CHUNK) {
-        const size_t n = count - done < CHUNK ? count - done : CHUNK;
-        oq_quantize(grid, param, x + done, q, n);
-        for (size_t i = 0; i < n; i++)
-            sum += power_of(p, x[done + i] / param.scale - (float)(q[i] - param.zero_point));
+    for (size_t done = 0; done < b->count && sum <= most; done += CHUNK) {
+        const size_t n = b->count - done < CHUNK ? b->count - done : CHUNK;
+        const float *x = b->x + done;
+        oq_quantize(grid, param, x, q, n);
+        for (size_t i = 0; i < n; i++) {
+            const double error = power_of(p, x[i] / param.scale - (float)(q[i] - param.zero_point));
+            sum += b->weight ? (double)b->weight[done + i] * error : error;
+        }
     }
     return sum;
 }
@@ -56,10 +65,34 @@ static oq_status param_of(const search *s, double min, double max, oq_qparam *ou
                              : oq_grid_asymmetric(s->grid, min, max, s->tensor, out, err);
 }
 
-static oq_status fit_block(const search *s, const float *x, size_t count, oq_qparam *out, oq_error *err) {
+// The scale that is best for the integers as they are: sum(w x c) / sum(w c^2) with c = q - zero point.
+static double least_squares(const oq_grid *grid, oq_qparam param, const block *b) {
+    double above = 0, below = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        const double c = oq_quantize_one(grid, param, b->x[i]) - param.zero_point, w = (double)b->weight[i];
+        above += w * (double)b->x[i] * c;
+        below += w * c * c;
+    }
+    return below > 0 ? above / below : 0;
+}
+
+// Scale and integers in turn, while the weighted error falls.
+static void alternate(const search *s, const block *b, double best, float whole, oq_qparam *out) {
+    for (int round = 0; round < ROUNDS; round++) {
+        const float scale = (float)least_squares(s->grid, *out, b);
+        const oq_qparam param = {.scale = scale, .zero_point = out->zero_point};
+        if (!(scale >= FLT_MIN)) return;
+        const double unit = (double)oq_powf(scale / whole, (float)s->fit->exponent);
+        const double error = unit * error_of(s->grid, param, &s->power, b, best / unit);
+        if (!(error < best)) return;
+        best = error, *out = param;
+    }
+}
+
+static oq_status fit_block(const search *s, const block *b, oq_qparam *out, oq_error *err) {
     double min = 0, max = 0; // ranges hold 0
-    for (size_t i = 0; i < count; i++) {
-        const double value = (double)x[i];
+    for (size_t i = 0; i < b->count; i++) {
+        const double value = (double)b->x[i];
         if (!isfinite(value)) min = (double)NAN; // stays: no comparison with NaN holds
         if (value < min) min = value;
         if (value > max) max = value;
@@ -67,28 +100,32 @@ static oq_status fit_block(const search *s, const float *x, size_t count, oq_qpa
     OQ_TRY(param_of(s, min, isnan(min) ? min : max, out, err));
     if (!(s->fit->exponent > 0)) return ONNXQ_OK;
     const float whole = out->scale;
-    double best = error_of(s->grid, *out, &s->power, x, count, (double)INFINITY);
+    double best = error_of(s->grid, *out, &s->power, b, (double)INFINITY);
     for (int i = 1; i < CANDIDATES; i++) {
         const double keep = 1 - (double)i / 100;
         oq_qparam param;
         OQ_TRY(param_of(s, min * keep, max * keep, &param, err));
         const double unit = (double)oq_powf(param.scale / whole, (float)s->fit->exponent);
-        const double error = unit * error_of(s->grid, param, &s->power, x, count, best / unit);
+        const double error = unit * error_of(s->grid, param, &s->power, b, best / unit);
         if (error < best) best = error, *out = param;
     }
+    if (b->weight) alternate(s, b, best, whole, out);
     return ONNXQ_OK;
 }
 
 oq_status oq_layout_fit(oq_mem *mem, const oq_layout *layout, const oq_grid *grid, const oq_fit *fit,
                         const float *x, const char *tensor, oq_qparam *params, oq_error *err) {
     search s = {.grid = grid, .fit = fit, .tensor = tensor};
-    float *elements = oq_mem_calloc(mem, oq_layout_block_size(layout), sizeof *elements, err);
+    const size_t size = oq_layout_block_size(layout);
+    float *elements = oq_mem_calloc(mem, 2 * size, sizeof *elements, err), *weights = elements + size;
     if (!elements) return ONNXQ_NO_MEMORY;
     if (fit->exponent > 0) power_init(&s.power, fit->exponent);
     oq_status status = ONNXQ_OK;
     for (size_t p = 0; p < oq_layout_params(layout) && status == ONNXQ_OK; p++) {
-        const size_t count = oq_layout_gather(layout, p, x, elements);
-        status = fit_block(&s, elements, count, &params[p], err);
+        const block b = {elements, fit->importance ? weights : NULL,
+                         oq_layout_gather(layout, p, x, elements)};
+        if (b.weight) oq_layout_gather(layout, p, fit->importance, weights);
+        status = fit_block(&s, &b, &params[p], err);
     }
     oq_mem_free(mem, elements);
     return status;

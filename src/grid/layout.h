@@ -50,6 +50,9 @@ typedef struct oq_fit {
     // 0: the range holds every element. Else the search over range * (1 - i / 100), i = 0..79, for the least
     // sum of |x - x^|^exponent (2.4 serves weights; 2 is the mean squared error).
     double exponent;
+    // NULL, or how much the squared error of each element counts, laid out as the elements are: the search is
+    // for the least weighted sum then, and the scale of least squares follows it, over and over.
+    const float *importance;
 } oq_fit;
 
 // params [oq_layout_params]. NaN or infinity: BAD_DATA that names `tensor`.

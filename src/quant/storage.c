@@ -48,11 +48,52 @@ oq_status oq_storage_opset(oq_graph *graph, const oq_quant_options *options, int
 
 // --- numbers ---
 
-static oq_status quantize(const oq_storage *s, oq_stored *stored, const float *x, oq_error *err) {
+// The mean squares of the channels that a weight multiplies, from the statistics of the other operand of its
+// first reader; NULL when they are not known. A block of the storage's mem.
+static oq_status channel_power(const oq_storage *s, size_t index, double **power, oq_error *err) {
+    *power = NULL;
+    size_t u = 0;
+    while (u < s->use_count && (s->uses[u].reason || s->uses[u].stored != index)) u++;
+    const oq_stored_use *use = &s->uses[u];
+    if (!s->stats || u == s->use_count || use->input != 1 || use->reader != use->node) return ONNXQ_OK;
+    const oq_node *node = oq_graph_node(s->graph, use->node);
+    const oq_tensor_stats *t = oq_stats_find(s->stats, oq_graph_value(s->graph, node->inputs[0])->name);
+    const oq_stored *stored = &s->items[index];
+    if (!t || !t->channels || stored->reduction < 0 ||
+        (int64_t)t->channels != stored->constant->shape.dim[stored->reduction])
+        return ONNXQ_OK;
+    *power = oq_mem_calloc(s->mem, t->channels, sizeof **power, err);
+    if (!*power) return ONNXQ_NO_MEMORY;
+    oq_stats_channel_power(t, 0, NULL, *power);
+    return ONNXQ_OK;
+}
+
+// The same for each element of the weight.
+static oq_status importance_of(const oq_storage *s, size_t index, float **out, oq_error *err) {
+    const oq_stored *stored = &s->items[index];
+    const oq_shape *shape = &stored->constant->shape;
+    const size_t count = (size_t)oq_shape_count(shape);
+    double *power;
+    *out = NULL;
+    OQ_TRY(channel_power(s, index, &power, err));
+    if (!power) return ONNXQ_OK;
+    *out = oq_mem_calloc(s->mem, count, sizeof **out, err);
+    const size_t channels = (size_t)shape->dim[stored->reduction],
+                 inner = (size_t)oq_shape_range_count(shape, stored->reduction + 1, shape->rank);
+    for (size_t i = 0; *out && i < count; i++) (*out)[i] = (float)power[i / inner % channels];
+    oq_mem_free(s->mem, power);
+    return *out ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+}
+
+static oq_status quantize(const oq_storage *s, oq_stored *stored, const float *x, const float *importance,
+                          oq_error *err) {
     // At 8 bits and more the whole range is best as a rule; below, the largest weights cost the others too
     // much.
     const oq_fit fit = {.symmetric = !s->options.weight_asymmetric,
-                        .exponent = stored->grid.bits < 8 ? FIT_EXPONENT : 0};
+                        .exponent = stored->grid.bits >= 8 ? 0
+                                    : importance           ? 2
+                                                           : FIT_EXPONENT,
+                        .importance = importance};
     size_t bad;
     if (oq_layout_find_bad(&stored->layout, x, &bad)) {
         stored->dropped = "its weights hold NaN or infinity";
@@ -65,22 +106,28 @@ static oq_status quantize(const oq_storage *s, oq_stored *stored, const float *x
     return ONNXQ_OK;
 }
 
-static oq_status make(oq_storage *s, oq_stored *stored, oq_error *err) {
+static oq_status make(oq_storage *s, size_t index, oq_error *err) {
+    oq_stored *stored = &s->items[index];
     oq_tensor data = {0};
+    float *importance;
     stored->params =
         oq_arena_calloc(&s->arena, oq_layout_params(&stored->layout), sizeof *stored->params, err);
     if (!stored->params) return ONNXQ_NO_MEMORY;
     OQ_TRY(oq_constant_load(s->mem, stored->constant, &data, err));
-    const oq_status status = quantize(s, stored, data.data, err);
+    oq_status status = importance_of(s, index, &importance, err);
+    if (status == ONNXQ_OK) status = quantize(s, stored, data.data, importance, err);
+    oq_mem_free(s->mem, importance);
     oq_tensor_release(&data);
     return status;
 }
 
-oq_status oq_storage_make(oq_graph *graph, const oq_quant_options *options, oq_storage **out, oq_error *err) {
+oq_status oq_storage_make(oq_graph *graph, const oq_stats *stats, const oq_quant_options *options,
+                          oq_storage **out, oq_error *err) {
     *out = NULL;
     oq_storage *s = NULL;
     oq_status status = new_storage(graph, options, &s, err);
-    for (size_t i = 0; status == ONNXQ_OK && i < s->count; i++) status = make(s, &s->items[i], err);
+    if (s) s->stats = stats;
+    for (size_t i = 0; status == ONNXQ_OK && i < s->count; i++) status = make(s, i, err);
     if (status == ONNXQ_OK)
         *out = s;
     else

@@ -17,6 +17,7 @@ typedef struct oq_stored {
     bool table;        // read by Gather row by row; has a scale for each row
     const oq_constant *constant;
     oq_shape shape; // of the integers: the constant's, or [M, all the rest] of a convolution in groups
+    int reduction;  // axis along which a matrix is summed; -1: none, or a convolution
     oq_granularity granularity;
     oq_layout layout;
     oq_shape params_shape; // of scales and zero points, as DequantizeLinear takes them
@@ -42,6 +43,7 @@ typedef struct oq_storage {
     oq_mem *mem;
     oq_arena arena;
     oq_graph *graph;
+    const oq_stats *stats; // while it is made; or NULL
     oq_quant_options options;
     oq_stored *items;
     size_t count, capacity;
@@ -55,7 +57,10 @@ oq_status oq_storage_find(oq_storage *storage, oq_error *err);
 oq_status oq_storage_opset(oq_graph *graph, const oq_quant_options *options, int64_t *opset, oq_error *err);
 // Decides and computes everything. `graph` is the main graph, prepared and of that opset; it is not changed
 // and must outlive the result. Errors: USAGE when options contradict each other.
-oq_status oq_storage_make(oq_graph *graph, const oq_quant_options *options, oq_storage **out, oq_error *err);
+// `stats` may be NULL; else weights whose inputs' channels it knows are rounded with the least error where
+// those are large.
+oq_status oq_storage_make(oq_graph *graph, const oq_stats *stats, const oq_quant_options *options,
+                          oq_storage **out, oq_error *err);
 void oq_storage_free(oq_storage *storage); // NULL is allowed
 // Writes it into the graph that it was made for; the rows and sizes stay readable.
 oq_status oq_storage_emit(const oq_storage *storage, oq_error *err);

@@ -32,6 +32,7 @@ static void cut(const oq_quant_options *options, const oq_weight_axes *axes, oq_
     const oq_shape *from = &out->constant->shape;
     oq_shape flat = *from;
     out->shape = *from;
+    out->reduction = axes->taps ? -1 : axes->reduction;
     out->granularity = (oq_granularity){.kind = OQ_PER_TENSOR};
     if (!options->per_channel || axes->channel < 0) return;
     out->granularity = by_channel(from, axes);
@@ -79,6 +80,7 @@ static oq_stored new_stored(const oq_storage *s, const oq_node *node, oq_value_i
                      .constant = oq_graph_constant(s->graph, value),
                      .grid = oq_grid_make(bits, o->weight_signed, o->weight_signed && !o->weight_asymmetric)};
     out.carrier = oq_grid_carrier(&out.grid, true);
+    out.reduction = -1;
     out.shape = out.constant->shape;
     return out;
 }

@@ -103,14 +103,14 @@ oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph
                                  "made-up samples: ranges are not of real inputs", err);
 }
 
-oq_status oq_weights_store(oq_model *model, const oq_quant_options *quant, oq_storage **storage,
-                           oq_error *err) {
+oq_status oq_weights_store(oq_model *model, const oq_stats *stats, const oq_quant_options *quant,
+                           oq_storage **storage, oq_error *err) {
     int64_t opset;
     *storage = NULL;
     OQ_TRY(oq_storage_opset(model->graph, quant, &opset, err));
     OQ_TRY(oq_pass_upgrade_opset(model, opset, err));
     OQ_TRY(oq_infer_graph(model->graph, err));
-    return oq_storage_make(model->graph, quant, storage, err);
+    return oq_storage_make(model->graph, stats, quant, storage, err);
 }
 
 oq_status oq_weights_emit(const oq_storage *storage, oq_error *err) {

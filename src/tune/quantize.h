@@ -38,10 +38,10 @@ oq_status oq_quantization_write(oq_plan *plan, oq_graph *graph, oq_error *err);
 // clone of q->model: swept, inferred and checked.
 oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph *graph, oq_error *err);
 
-// Weight-only mode: `model` is prepared and is raised to the opset that the options need; the caller frees
-// the storage. Then it is written: swept, inferred and checked.
-oq_status oq_weights_store(oq_model *model, const oq_quant_options *quant, oq_storage **storage,
-                           oq_error *err);
+// Weight-only mode: `model` is prepared and is raised to the opset that the options need; `stats` are of the
+// prepared model or NULL; the caller frees the storage. Then it is written: swept, inferred and checked.
+oq_status oq_weights_store(oq_model *model, const oq_stats *stats, const oq_quant_options *quant,
+                           oq_storage **storage, oq_error *err);
 oq_status oq_weights_emit(const oq_storage *storage, oq_error *err);
 
 #endif

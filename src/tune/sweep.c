@@ -41,7 +41,7 @@ static oq_status refuse_empty_plan(const oq_graph *graph, const oq_plan *plan, o
 static oq_status store(const oq_quant_options *quant, oq_model *clone, oq_sweep_point *point, oq_error *err) {
     oq_storage *storage = NULL;
     oq_status status;
-    OQ_TRY_DONE(oq_weights_store(clone, quant, &storage, err));
+    OQ_TRY_DONE(oq_weights_store(clone, NULL, quant, &storage, err));
     point->plan.nodes = storage->use_count;
     for (size_t i = 0; i < storage->use_count; i++) {
         const oq_stored_use *use = &storage->uses[i];
