@@ -34,9 +34,12 @@ def data_source(folder, part):
     return path if os.path.isdir(path) else path + ".npz"
 
 
-def session(path, optimized_to=None, lowest=False):
-    """All optimizations of ONNX Runtime, or none."""
+def session(path, optimized_to=None, lowest=False, exact_weights=False):
+    """All optimizations of ONNX Runtime, or none. exact_weights: products with weights behind DequantizeLinear are computed in
+    float32; by default their inputs are rounded to 8 bits."""
     options = ort.SessionOptions()
+    if exact_weights:
+        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     if lowest:

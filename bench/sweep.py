@@ -25,7 +25,7 @@ TITLES = {"together": "weights and activations", "weights": "weights alone"}
 
 
 def run_all(path, inputs):
-    session = common.session(path)
+    session = common.session(path, exact_weights=True)
     names = {i.name for i in session.get_inputs()}
     return [session.run(None, {k: v for k, v in x.items() if k in names})[0] for x in inputs]
 
