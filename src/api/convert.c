@@ -127,8 +127,11 @@ static oq_status choose_widths(const onnxq_session *session, const oq_prepared *
                                oq_convert_facts *facts, oq_error *err) {
     if (facts->goal == OQ_GOAL_NONE) return ONNXQ_OK;
     const oq_widths_source source = {prepared->model, stats, data, quant};
-    const oq_widths_options options = {
-        .goal = facts->goal, .most = facts->target, .progress = &session->progress, .pool = session->pool};
+    const oq_widths_options options = {.goal = facts->goal,
+                                       .most = facts->target,
+                                       .tuning = facts->tuning,
+                                       .progress = &session->progress,
+                                       .pool = session->pool};
     OQ_TRY(oq_widths_choose(&source, &options, &facts->widths, err));
     quant->overrides = facts->widths.overrides;
     quant->override_count = facts->widths.override_count;

@@ -79,6 +79,9 @@ onnxq_status onnxq_sweep(onnxq_model *model, const onnxq_statistics *statistics,
     oq_status status;
     *out = NULL;
     const bool weight_only = options->mode == ONNXQ_MODE_WEIGHT_ONLY;
+    if (options->mode != ONNXQ_MODE_STATIC && !weight_only)
+        return oq_fail(err, ONNXQ_USAGE,
+                       "a sweep goes over widths of static or weight-only mode: choose one");
     if (onnxq_model_is_quantized(model))
         return oq_fail(
             err, ONNXQ_USAGE,

@@ -1,12 +1,14 @@
-// Budgets of size: each layer measured at each width, then the cheapest bits are saved first.
+// Budgets of size: each layer measured at each width, then the widths that fit with the least loss.
 #include "tune/widths.h"
 #include "onnx/onnx.h"
 #include "quant/edit.h"
+#include "tune/samples.h"
+#include "verify/verify.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { MOST_STEPS = 15, MOST_ROUNDS = 4 };
+enum { MOST_STEPS = 15, MOST_ROUNDS = 4, MOST_JUDGES = 256, UNITS = 1 << 14 };
 
 typedef struct search {
     oq_mem *mem;
@@ -19,6 +21,7 @@ typedef struct search {
     size_t step_count;
     double *losses; // [count][step_count], NaN where the layer cannot have that width
     size_t *at;     // [count] step that each layer is at
+    double room;    // bits that the goal leaves for weights
 } search;
 
 // --- which widths there are ---
@@ -149,21 +152,6 @@ static double saved(const search *s, size_t layer, size_t step) {
     return bits * (double)s->out->layers[layer].elements;
 }
 
-// The step down with the least loss per bit saved; false when there is none.
-static bool step_down(search *s, double *total) {
-    size_t best_layer = 0, best_step = 0;
-    double least = (double)INFINITY;
-    for (size_t l = 0; l < s->out->count; l++)
-        for (size_t k = s->at[l] + 1; !s->out->layers[l].fixed && k < s->step_count; k++) {
-            const double rise = (step_loss(s, l, k) - step_loss(s, l, s->at[l])) / saved(s, l, k);
-            if (rise < least) least = rise, best_layer = l, best_step = k;
-        }
-    if (!(least < (double)INFINITY)) return false;
-    *total -= saved(s, best_layer, best_step);
-    s->at[best_layer] = best_step;
-    return true;
-}
-
 // The step up that regains most and still fits; false when none does.
 static bool step_up(search *s, double room, double *total) {
     size_t best_layer = 0, best_step = 0;
@@ -190,13 +178,91 @@ static double total_bits(const search *s) {
     return sum;
 }
 
-// Widths whose bits sum up to at most `room`, from the start.
-static void choose(search *s, double room) {
+// --- the multiple-choice knapsack, by dynamic programming over the room in UNITS equal parts ---
+
+// Sizes are rounded to units, so that more units than the room has may fit after all: that is looked at last.
+typedef struct knapsack {
+    double unit;          // bits
+    size_t units;         // looked at: UNITS, and a half for every layer
+    double *before, *now; // [units + 1] least loss of the layers so far within so many units, or infinity
+    uint8_t *pick;        // [count][units + 1] the step that gives it
+} knapsack;
+
+static oq_status knapsack_new(const search *s, double room, knapsack *k, oq_error *err) {
+    *k = (knapsack){.unit = room / UNITS, .units = UNITS + (s->out->count + 1) / 2};
+    k->before = oq_mem_calloc(s->mem, k->units + 1, sizeof *k->before, err);
+    k->now = oq_mem_calloc(s->mem, k->units + 1, sizeof *k->now, err);
+    k->pick = oq_mem_calloc(s->mem, s->out->count + 1, k->units + 1, err);
+    return k->before && k->now && k->pick ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+}
+
+static void knapsack_release(const search *s, knapsack *k) {
+    oq_mem_free(s->mem, k->before);
+    oq_mem_free(s->mem, k->now);
+    oq_mem_free(s->mem, k->pick);
+}
+
+// Units that a layer takes at a step.
+static double units_of(const search *s, const knapsack *k, size_t layer, size_t step) {
+    const oq_layer_width *w = &s->out->layers[layer];
+    const int bits = w->fixed ? w->bits : s->steps[step];
+    return round(cost_bits(s, bits) * (double)w->elements / k->unit);
+}
+
+static void add_layer(const search *s, knapsack *k, size_t layer) {
+    double *swap = k->before;
+    k->before = k->now;
+    k->now = swap;
+    for (size_t u = 0; u <= k->units; u++) k->now[u] = (double)INFINITY;
+    for (size_t step = 0; step < (s->out->layers[layer].fixed ? 1 : s->step_count); step++) {
+        const double units = units_of(s, k, layer, step), loss = step_loss(s, layer, step);
+        for (size_t u = 0; u <= k->units; u++) {
+            if (units > (double)u || !(k->before[u - (size_t)units] + loss < k->now[u])) continue;
+            k->now[u] = k->before[u - (size_t)units] + loss;
+            k->pick[layer * (k->units + 1) + u] = (uint8_t)step;
+        }
+    }
+}
+
+// The narrowest width of every layer.
+static void narrow_all(search *s) {
+    for (size_t l = 0; l < s->out->count; l++)
+        for (size_t step = 0; step < s->step_count; step++)
+            if (!s->out->layers[l].fixed && !isnan(step_loss(s, l, step))) s->at[l] = step;
+}
+
+// The steps that give the least loss within `u` units; false when there are none.
+static bool take(search *s, const knapsack *k, size_t u) {
+    if (!(k->now[u] < (double)INFINITY)) return false;
+    for (size_t l = s->out->count; l-- > 0; u -= (size_t)units_of(s, k, l, s->at[l]))
+        s->at[l] = k->pick[l * (k->units + 1) + u];
+    return true;
+}
+
+// The best that fits, or the narrowest.
+static void take_best(search *s, const knapsack *k, double room) {
+    for (size_t u = k->units + 1; u-- > 0;) {
+        if (!take(s, k, u)) break;
+        if (total_bits(s) <= room) return;
+    }
+    narrow_all(s);
+}
+
+// Widths of the least sum of losses whose bits sum up to at most `room`; the narrowest where there are none.
+static oq_status choose(search *s, double room, oq_error *err) {
+    knapsack k = {0};
     memset(s->at, 0, s->out->count * sizeof *s->at);
     double total = total_bits(s);
-    while (total > room && step_down(s, &total)) continue;
-    if (total > room) return;
-    while (step_up(s, room, &total)) continue;
+    if (total <= room) return ONNXQ_OK;
+    oq_status status = ONNXQ_OK;
+    if (room > 0) status = knapsack_new(s, room, &k, err);
+    for (size_t l = 0; status == ONNXQ_OK && room > 0 && l < s->out->count; l++) add_layer(s, &k, l);
+    if (status == ONNXQ_OK && room <= 0) narrow_all(s);
+    if (status == ONNXQ_OK && room > 0) take_best(s, &k, room);
+    knapsack_release(s, &k);
+    total = total_bits(s);
+    while (status == ONNXQ_OK && total <= room && step_up(s, room, &total)) continue;
+    return status;
 }
 
 static void set_overrides(search *s) {
@@ -223,27 +289,84 @@ static void set_overrides(search *s) {
     }
 }
 
-// The bytes of the model that these widths give.
-static oq_status measure_bytes(search *s, double *bytes, oq_error *err) {
+// The model that these widths give.
+static oq_status write_model(search *s, const oq_correct_options *tune, oq_model **out, oq_error *err) {
     oq_quant_options quant = *s->source->quant;
     oq_quantization q = {0};
-    oq_model *clone = NULL;
     oq_plan *plan = NULL;
-    uint64_t size = 0;
+    oq_correction correction;
     oq_status status;
     set_overrides(s);
     quant.overrides = s->out->overrides;
     quant.override_count = s->out->override_count;
-    OQ_TRY_DONE(oq_model_clone(s->source->prepared, &clone, err));
-    OQ_TRY_DONE(oq_quantization_begin(&q, clone, s->source->stats, &quant, err));
-    OQ_TRY_DONE(oq_quantization_plan(&q, NULL, NULL, &plan, NULL, err));
-    OQ_TRY_DONE(oq_quantization_emit(&q, plan, clone->graph, err));
-    OQ_TRY_DONE(oq_onnx_size(clone, &size, err));
-    *bytes = (double)size;
+    OQ_TRY_DONE(oq_model_clone(s->source->prepared, out, err));
+    OQ_TRY_DONE(oq_quantization_begin(&q, *out, s->source->stats, &quant, err));
+    OQ_TRY_DONE(oq_quantization_plan(&q, s->source->data, tune, &plan, &correction, err));
+    OQ_TRY_DONE(oq_quantization_emit(&q, plan, (*out)->graph, err));
 done:
     oq_plan_free(plan);
     oq_quantization_release(&q);
-    oq_model_free(clone);
+    return status;
+}
+
+// Of the tuned model: layers without bias may get one.
+static oq_status measure_bytes(search *s, double *bytes, oq_error *err) {
+    const oq_correct_options tune = {.tuning = s->options->tuning, .pool = s->options->pool};
+    oq_model *model = NULL;
+    uint64_t size = 0;
+    oq_status status = write_model(s, &tune, &model, err);
+    if (status == ONNXQ_OK) status = oq_onnx_size(model, &size, err);
+    *bytes = (double)size;
+    oq_model_free(model);
+    return status;
+}
+
+// SQNR in dB on the samples that are held out, the least of the outputs.
+static oq_status judge(search *s, double *sqnr, oq_error *err) {
+    const oq_correct_options tune = {.tuning = s->options->tuning, .pool = s->options->pool};
+    const bool hold_out = oq_samples_hold_out(s->source->data);
+    const oq_verify_options options = {.limit = MOST_JUDGES,
+                                       .first = hold_out ? OQ_HOLD_OUT_EVERY - 1 : 0,
+                                       .stride = hold_out ? OQ_HOLD_OUT_EVERY : 1,
+                                       .pool = s->options->pool};
+    oq_model *model = NULL;
+    oq_verify_result result = {0};
+    oq_status status;
+    *sqnr = (double)INFINITY;
+    OQ_TRY_DONE(write_model(s, &tune, &model, err));
+    OQ_TRY_DONE(oq_verify(s->source->prepared->graph, model->graph, s->source->data, &options, &result, err));
+    for (size_t i = 0; i < result.output_count; i++)
+        *sqnr = fmin(*sqnr, oq_difference_sqnr(&result.outputs[i].all));
+done:
+    oq_verify_release(&result);
+    oq_model_free(model);
+    return status;
+}
+
+// All layers at the widest step that fits; false when that is none, or the first.
+static bool one_width(search *s, double room) {
+    for (size_t step = 1; step < s->step_count; step++) {
+        for (size_t l = 0; l < s->out->count; l++) {
+            s->at[l] = step;
+            if (!s->out->layers[l].fixed && isnan(step_loss(s, l, step))) return false;
+        }
+        if (total_bits(s) <= room) return true;
+    }
+    return false;
+}
+
+// Losses of single layers add up only nearly, and tuning regains more of some than of others: one width for
+// all, where it fits, is taken when the tuned model is better on other samples.
+static oq_status compare_one_width(search *s, double room, oq_error *err) {
+    double chosen, uniform = 0;
+    size_t *kept = oq_mem_calloc(s->mem, s->out->count + 1, sizeof *kept, err);
+    oq_status status = kept ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+    for (size_t l = 0; kept && l < s->out->count; l++) kept[l] = s->at[l];
+    if (status == ONNXQ_OK) status = judge(s, &chosen, err);
+    const bool fits = status == ONNXQ_OK && one_width(s, room);
+    if (fits) status = judge(s, &uniform, err);
+    if (status == ONNXQ_OK && !(fits && uniform > chosen)) memcpy(s->at, kept, s->out->count * sizeof *kept);
+    oq_mem_free(s->mem, kept);
     return status;
 }
 
@@ -252,9 +375,10 @@ done:
 static oq_status reach_bytes(search *s, oq_error *err) {
     double besides = 0;
     for (int round = 0; round < MOST_ROUNDS; round++) {
-        choose(s, 8 * (s->options->most - besides));
+        OQ_TRY(choose(s, 8 * (s->options->most - besides), err));
         OQ_TRY(measure_bytes(s, &s->out->reached, err));
         s->out->met = s->out->reached <= s->options->most;
+        s->room = 8 * (s->options->most - besides);
         const double now = s->out->reached - total_bits(s) / 8;
         if (s->out->met && round > 0) return ONNXQ_OK;
         if (round > 0 && now <= besides) return ONNXQ_OK;
@@ -272,14 +396,25 @@ static double mean_bits(const search *s) {
     return elements > 0 ? bits / elements : 0;
 }
 
+static bool is_narrowed(const search *s) {
+    for (size_t l = 0; l < s->out->count; l++)
+        if (s->at[l]) return true;
+    return false;
+}
+
 static oq_status reach(search *s, oq_error *err) {
     double elements = 0;
     for (size_t l = 0; l < s->out->count; l++) elements += (double)s->out->layers[l].elements;
     if (s->options->goal == OQ_GOAL_BYTES) OQ_TRY(reach_bytes(s, err));
-    if (s->options->goal == OQ_GOAL_BITS) choose(s, s->options->most * elements);
+    if (s->options->goal == OQ_GOAL_BITS) OQ_TRY(choose(s, s->room = s->options->most * elements, err));
+    if (is_narrowed(s) && total_bits(s) <= s->room) OQ_TRY(compare_one_width(s, s->room, err));
+    if (s->options->goal == OQ_GOAL_BYTES) OQ_TRY(measure_bytes(s, &s->out->reached, err));
     set_overrides(s);
     s->out->bits = mean_bits(s);
-    if (s->options->goal == OQ_GOAL_BYTES) return ONNXQ_OK;
+    if (s->options->goal == OQ_GOAL_BYTES) {
+        s->out->met = s->out->reached <= s->options->most;
+        return ONNXQ_OK;
+    }
     s->out->reached = s->out->bits;
     s->out->met = s->out->bits <= s->options->most;
     return ONNXQ_OK;

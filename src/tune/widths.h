@@ -20,8 +20,9 @@ typedef struct oq_widths_source {
 
 typedef struct oq_widths_options {
     oq_size_goal goal;
-    double most;  // bytes, or bits
-    size_t limit; // losses are measured on at most so many samples; 0: 32
+    double most;      // bytes, or bits
+    oq_tuning tuning; // of the models that are compared
+    size_t limit;     // losses are measured on at most so many samples; 0: 32
     const oq_progress *progress;
     oq_pool *pool;
 } oq_widths_options;
@@ -48,9 +49,10 @@ typedef struct oq_widths {
 
 // Starts with every layer at quant->weight_bits. The widths below that are 8, 4 and 2, which Q/DQ files store
 // without waste, or, for a mean of bits in integer operators (which store a byte whatever the width), all
-// down to 2. The layer whose next loss per bit saved is least goes down until the goal is met; then what is
-// left over goes to where it regains most. Losses are those of sensitivity.h, of each layer alone at each
-// width. A size is that of the model as it would be written. met false: the smallest that there is.
+// down to 2. Of all choices that meet the goal the one with the least sum of losses is taken, which are
+// those of sensitivity.h, of each layer alone at each width; or one width for all, where that fits and
+// the tuned model is better on samples held out. A size is that of the model as it would be
+// written. met false: the smallest that there is.
 oq_status oq_widths_choose(const oq_widths_source *source, const oq_widths_options *options, oq_widths *out,
                            oq_error *err);
 void oq_widths_release(oq_widths *widths);

@@ -106,6 +106,33 @@ START_TEST(bits_are_saved_where_they_cost_least) {
 }
 END_TEST
 
+// All layers alike: the mean that one width has can be had by it, and is not missed by rounding.
+START_TEST(no_choice_loses_more_than_one_width_for_all) {
+    setting s, four;
+    choose(&s, OQ_FORMAT_QDQ, OQ_GOAL_BITS, 4, 1);
+    choose(&four, OQ_FORMAT_QDQ, OQ_GOAL_BITS, 2, 1);
+    ck_assert(s.found.met && s.found.bits <= 4);
+    double chosen = 0, uniform = 0, narrow = 0;
+    oq_error err = {0};
+    oq_sensitivity alone;
+    oq_quantization q;
+    s.quant.weight_bits = 4;
+    CK_OK(oq_quantization_begin(&q, s.model, s.stats, &s.quant, &err), &err);
+    CK_OK(oq_sensitivity_measure(&q, s.data, &(oq_sensitivity_options){0}, &alone, &err), &err);
+    for (size_t l = 0; l < 4; l++) {
+        chosen += s.found.layers[l].loss;
+        uniform += alone.layers[l].loss;
+        narrow += four.found.layers[l].loss;
+    }
+    ck_assert_msg(chosen <= uniform * (1 + 1e-9), "%g, not %g", chosen, uniform);
+    ck_assert(chosen < narrow && four.found.bits == 2);
+    oq_sensitivity_release(&alone);
+    oq_quantization_release(&q);
+    release(&four);
+    release(&s);
+}
+END_TEST
+
 START_TEST(a_size_is_held_by_the_model_as_written) {
     const double sizes[] = {20000, 15000, 12000, 9000};
     double last = 8;
@@ -160,6 +187,7 @@ int main(void) {
     TCase *tcase = tcase_create("laws");
     tcase_add_test(tcase, what_is_met_already_changes_nothing);
     tcase_add_test(tcase, bits_are_saved_where_they_cost_least);
+    tcase_add_test(tcase, no_choice_loses_more_than_one_width_for_all);
     tcase_add_test(tcase, a_size_is_held_by_the_model_as_written);
     tcase_add_test(tcase, what_cannot_be_reached_gives_the_smallest);
     tcase_add_test(tcase, integer_operators_have_every_width);
