@@ -2,6 +2,9 @@
 // kernels.
 #include "quant/emit.h"
 
+#include <float.h>
+#include <math.h>
+
 // DequantizeLinear of `from`; `axis` -1: one scale.
 static oq_status dequantize(oq_emitter *e, oq_value_id from, oq_value_id scale, oq_value_id zero, int axis,
                             oq_value_id to, oq_error *err) {
@@ -43,6 +46,28 @@ static oq_status bias_float(oq_emitter *e, const oq_layer *layer, oq_value_id *o
     return dequantize(e, q, scale, OQ_NONE, layer->operand[1].weight->per_channel ? 0 : -1, *out, err);
 }
 
+// The bias of a convolution wider than 8 bits, as int32 with a scale of its own and 30 bits. ONNX Runtime
+// makes float biases between Q/DQ int32 with the scale s_x * s_w, which at 15 and 16 bits is too small for
+// them: they would be cut off.
+static oq_status wide_bias(oq_emitter *e, const oq_layer *layer, oq_value_id *out, oq_error *err) {
+    const oq_shape scalar = {.rank = 0}, shape = OQ_SHAPE((int64_t)layer->bias_count);
+    const oq_value_id base = layer->addend != OQ_NONE ? layer->addend : layer->product;
+    oq_mem *mem = e->graph->model->mem;
+    oq_value_id q, scale;
+    float most = 0;
+    int64_t *numbers = oq_mem_calloc(mem, layer->bias_count + 1, sizeof *numbers, err);
+    if (!numbers) return ONNXQ_NO_MEMORY;
+    for (size_t c = 0; c < layer->bias_count; c++) most = fmaxf(most, fabsf(layer->bias[c]));
+    const float s = fmaxf(most * 0x1p-30f, FLT_MIN);
+    for (size_t c = 0; c < layer->bias_count; c++) numbers[c] = llrint((double)layer->bias[c] / (double)s);
+    const oq_status status = oq_emit_integers(e, base, "_wide_bias", ONNXQ_INT32, numbers, &shape, &q, err);
+    oq_mem_free(mem, numbers);
+    if (status != ONNXQ_OK) return status;
+    OQ_TRY(oq_emit_floats(e, base, "_wide_bias_scale", &s, &scalar, &scale, err));
+    OQ_TRY(oq_emit_shaped(e, base, "_wide_bias_dequantized", ONNXQ_FLOAT, &shape, out, err));
+    return dequantize(e, q, scale, OQ_NONE, -1, *out, err);
+}
+
 // The float value that the layer's last node makes: its output itself, or what QuantizeLinear stands behind.
 static oq_status result_of(oq_emitter *e, const oq_layer *layer, oq_value_id *out, oq_error *err) {
     *out = layer->output;
@@ -61,7 +86,7 @@ static oq_status emit_conv(oq_emitter *e, const oq_layer *layer, oq_error *err) 
     if (layer->integer_bias)
         OQ_TRY(bias_float(e, layer, &in[2], err));
     else if (layer->vector)
-        OQ_TRY(oq_emit_addend(e, layer, &in[2], err));
+        OQ_TRY(wide_bias(e, layer, &in[2], err));
     oq_emit_remove(e, layer);
     OQ_TRY(result_of(e, layer, &result, err));
     oq_node *made;

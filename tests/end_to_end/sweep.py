@@ -8,7 +8,9 @@ import tempfile
 import xml.etree.ElementTree as tree
 
 import numpy as np
+import onnx
 import onnxruntime
+from onnx import helper, numpy_helper
 
 ONNXQ, SOURCE = os.environ["ONNXQ"], os.environ["ONNXQ_SOURCE"]
 MODEL = f"{SOURCE}/models/mlp/model.onnx"
@@ -73,11 +75,30 @@ def check_against_runtime(folder):
         assert abs(sqnr - row["sqnr_db"]) < 0.3, (width, sqnr, row)
 
 
+def check_wide_bias(folder):
+    """A bias far beyond 2^31 times the scale of a 16-bit product: runtimes must not make it int32 of that scale."""
+    random = np.random.default_rng(3)
+    weight = (random.standard_normal((8, 3, 3, 3)) * 0.01).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w", "b"], ["a"], pads=[1, 1, 1, 1]), helper.make_node("Conv", ["a", "v"], ["y"])], "wide",
+        [helper.make_tensor_value_info("x", 1, [1, 3, 8, 8])], [helper.make_tensor_value_info("y", 1, [1, 8, 8, 8])],
+        [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(np.eye(8, dtype=np.float32).reshape(8, 8, 1, 1), "v"),
+         numpy_helper.from_array(np.linspace(-5, 5, 8).astype(np.float32), "b")])
+    path, out, data = f"{folder}/wide.onnx", f"{folder}/wide16.onnx", f"{folder}/wide.npz"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    samples = (random.random((16, 3, 8, 8)) * 0.01).astype(np.float32)
+    np.savez(data, x=samples)
+    subprocess.run([ONNXQ, "convert", path, out, "--data", data, "--format", "qdq", "--bits", "16", "-q"], check=True)
+    onnx.checker.check_model(out, full_check=True)
+    assert np.abs(run(path, samples) - run(out, samples)).max() < 1e-3
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         check_one_series(folder)
         check_combinations(folder)
         check_against_runtime(folder)
+        check_wide_bias(folder)
     return 0
 
 
