@@ -205,14 +205,15 @@ static oq_status convert_static(const onnxq_model *model, oq_prepared *prepared,
     return status;
 }
 
-// Weight-only mode: real samples, where there are any, say which weights matter most; made-up ones do not.
+// Weight-only mode: real samples, where there are any and weights are narrow, say which of these matter most;
+// made-up ones do not.
 static oq_status convert_weights(const onnxq_model *model, oq_prepared *prepared,
                                  const onnxq_statistics *statistics, const oq_dataset *data,
                                  const oq_quant_options *quant, oq_convert_facts *facts, oq_error *err) {
     oq_stats *own = NULL;
     const oq_stats *stats = NULL;
     oq_status status;
-    if (statistics || (data && !oq_dataset_is_synthetic(data)))
+    if (statistics || (data && !oq_dataset_is_synthetic(data) && oq_quant_stores_narrow(quant)))
         OQ_TRY_DONE(find_statistics(model, prepared, statistics, data, quant, &own, &stats, facts, err));
     OQ_TRY_DONE(store(model, prepared, stats, quant, facts, err));
 done:

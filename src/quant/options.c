@@ -55,6 +55,15 @@ static oq_status check_dynamic(const oq_quant_options *options, int weight_bits,
     return oq_fail(err, ONNXQ_USAGE, "dynamic mode has weights of at most 8 bits, not %d", weight_bits);
 }
 
+bool oq_quant_stores_narrow(const oq_quant_options *options) {
+    bool narrow = options->weight_bits < OQ_WHOLE_RANGE_BITS;
+    for (size_t i = 0; i < options->override_count; i++) {
+        const int bits = options->overrides[i].weight_bits;
+        narrow |= bits != 0 && bits < OQ_WHOLE_RANGE_BITS;
+    }
+    return narrow;
+}
+
 oq_status oq_options_check(const oq_quant_options *options, oq_error *err) {
     OQ_TRY(check_bits(options->weight_bits, "weights", err));
     OQ_TRY(check_bits(options->activation_bits, "activations", err));

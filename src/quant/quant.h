@@ -73,6 +73,11 @@ typedef struct oq_quant_options {
 } oq_quant_options;
 
 oq_quant_options oq_quant_defaults(void);
+// Weights of so many bits and more are stored with their whole range; narrower ones are cut and rounded by
+// what their errors cost.
+enum { OQ_WHOLE_RANGE_BITS = 8 };
+// Whether weight-only storage makes use of statistics: some layer has narrower weights.
+bool oq_quant_stores_narrow(const oq_quant_options *options);
 // The overrides that `choices` mean in this graph; where several match a node the last one counts. `list` is
 // a block of the model's mem that the caller frees. USAGE when one matches no node.
 oq_status oq_quant_override(const oq_graph *graph, const oq_layer_choice *choices, size_t choice_count,

@@ -87,12 +87,11 @@ static oq_status importance_of(const oq_storage *s, size_t index, float **out, o
 
 static oq_status quantize(const oq_storage *s, oq_stored *stored, const float *x, const float *importance,
                           oq_error *err) {
-    // At 8 bits and more the whole range is best as a rule; below, the largest weights cost the others too
-    // much.
+    // The whole range is best as a rule; with few bits the largest weights cost the others too much.
     const oq_fit fit = {.symmetric = !s->options.weight_asymmetric,
-                        .exponent = stored->grid.bits >= 8 ? 0
-                                    : importance           ? 2
-                                                           : FIT_EXPONENT,
+                        .exponent = stored->grid.bits >= OQ_WHOLE_RANGE_BITS ? 0
+                                    : importance                             ? 2
+                                                                             : FIT_EXPONENT,
                         .importance = importance};
     size_t bad;
     if (oq_layout_find_bad(&stored->layout, x, &bad)) {
