@@ -190,3 +190,18 @@ bool oq_forms_is_quantized(const oq_graph *graph) {
     }
     return false;
 }
+
+oq_status oq_forms_rewrite(oq_graph *graph, oq_form_rewrite *rewrite, void *context, oq_forms *forms,
+                           oq_error *err) {
+    oq_node_id *order = NULL;
+    size_t count;
+    OQ_TRY(oq_pass_fold_quantized(graph, err));
+    OQ_TRY(oq_graph_order(graph, &order, &count, err));
+    oq_status status = ONNXQ_OK;
+    for (size_t i = 0; status == ONNXQ_OK && i < count; i++) {
+        oq_node *node = oq_graph_node(graph, order[i]);
+        if (!node->dead) status = rewrite(graph, node, context, forms, err);
+    }
+    oq_mem_free(graph->model->mem, order);
+    return status == ONNXQ_OK ? oq_graph_sweep(graph, true, err) : status;
+}

@@ -52,4 +52,11 @@ oq_status oq_form_copy_attrs(oq_graph *graph, const oq_node *from, oq_node *to, 
 oq_status oq_forms_leave(oq_forms *forms, oq_graph *graph, const oq_node *node, const char *reason,
                          oq_error *err);
 
+// Rewrites node by node, in the order of the graph, after constants behind quantization were folded; then
+// takes out what nobody uses any more. `context` is handed on.
+typedef oq_status oq_form_rewrite(oq_graph *graph, oq_node *node, void *context, oq_forms *forms,
+                                  oq_error *err);
+oq_status oq_forms_rewrite(oq_graph *graph, oq_form_rewrite *rewrite, void *context, oq_forms *forms,
+                           oq_error *err);
+
 #endif

@@ -15,18 +15,12 @@ static oq_status lower_product(oq_graph *graph, oq_node *node, oq_forms *forms, 
     return ONNXQ_OK;
 }
 
+static oq_status lower_node(oq_graph *graph, oq_node *node, void *none, oq_forms *forms, oq_error *err) {
+    (void)none;
+    if (*node->domain) return ONNXQ_OK;
+    return is_product(node) ? lower_product(graph, node, forms, err) : oq_lower_move(graph, node, forms, err);
+}
+
 oq_status oq_forms_lower(oq_graph *graph, oq_forms *out, oq_error *err) {
-    oq_node_id *order = NULL;
-    size_t count;
-    OQ_TRY(oq_pass_fold_quantized(graph, err));
-    OQ_TRY(oq_graph_order(graph, &order, &count, err));
-    oq_status status = ONNXQ_OK;
-    for (size_t i = 0; status == ONNXQ_OK && i < count; i++) {
-        oq_node *node = oq_graph_node(graph, order[i]);
-        if (node->dead || *node->domain) continue;
-        status =
-            is_product(node) ? lower_product(graph, node, out, err) : oq_lower_move(graph, node, out, err);
-    }
-    oq_mem_free(graph->model->mem, order);
-    return status == ONNXQ_OK ? oq_graph_sweep(graph, true, err) : status;
+    return oq_forms_rewrite(graph, lower_node, NULL, out, err);
 }

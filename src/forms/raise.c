@@ -238,8 +238,8 @@ static const char *no_float_form(const oq_node *node) {
     return strncmp(node->op_type, "QLinear", 7) == 0 ? "onnxq does not know what it stands for" : NULL;
 }
 
-static oq_status raise_node(oq_graph *graph, oq_node *node, bool foreign_only, oq_forms *forms,
-                            oq_error *err) {
+static oq_status raise_node(oq_graph *graph, oq_node *node, void *only, oq_forms *forms, oq_error *err) {
+    const bool foreign_only = *(const bool *)only;
     const form *f = find_form(node);
     bool found = false;
     if (foreign_only && !*node->domain) return ONNXQ_OK;
@@ -255,15 +255,5 @@ static oq_status raise_node(oq_graph *graph, oq_node *node, bool foreign_only, o
 }
 
 oq_status oq_forms_raise(oq_graph *graph, bool foreign_only, oq_forms *out, oq_error *err) {
-    oq_node_id *order = NULL;
-    size_t count;
-    OQ_TRY(oq_pass_fold_quantized(graph, err));
-    OQ_TRY(oq_graph_order(graph, &order, &count, err));
-    oq_status status = ONNXQ_OK;
-    for (size_t i = 0; status == ONNXQ_OK && i < count; i++) {
-        oq_node *node = oq_graph_node(graph, order[i]);
-        if (!node->dead) status = raise_node(graph, node, foreign_only, out, err);
-    }
-    oq_mem_free(graph->model->mem, order);
-    return status == ONNXQ_OK ? oq_graph_sweep(graph, true, err) : status;
+    return oq_forms_rewrite(graph, raise_node, &foreign_only, out, err);
 }

@@ -12,12 +12,7 @@ import onnxruntime as ort
 SOURCE, ONNXQ = os.environ["ONNXQ_SOURCE"], os.environ["ONNXQ"]
 sys.path.insert(0, os.path.join(SOURCE, "bench"))
 import common  # noqa: E402
-
-
-def own_outputs(model, data, folder):
-    subprocess.run([ONNXQ, "run", model, "--data", data, "-o", folder, "-q"], check=True)
-    files = sorted(os.listdir(folder), key=lambda name: int(name.split(".")[0]))
-    return np.concatenate([np.load(os.path.join(folder, name))["logits"] for name in files])
+from own import own_outputs  # noqa: E402
 
 
 def peer_outputs(model, images, level, optimized):

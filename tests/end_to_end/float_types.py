@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 SOURCE, ONNXQ = os.environ["ONNXQ_SOURCE"], os.environ["ONNXQ"]
 sys.path.insert(0, os.path.join(SOURCE, "bench"))
 import common  # noqa: E402
+from own import own_outputs  # noqa: E402
 
 TYPES = {"float16": (TensorProto.FLOAT16, np.float16), "double": (TensorProto.DOUBLE, np.float64), "bfloat16": (TensorProto.BFLOAT16, None)}
 
@@ -45,12 +46,6 @@ def convert(model, out, *flags):
     given = onnx.load(model)
     for a, b in zip((*given.graph.input, *given.graph.output), (*made.graph.input, *made.graph.output)):
         assert a.name == b.name and a.type.tensor_type.elem_type == b.type.tensor_type.elem_type, "the interface changed"
-
-
-def own_outputs(model, data, folder):
-    subprocess.run([ONNXQ, "run", model, "--data", data, "-o", folder, "-q"], check=True)
-    files = sorted(os.listdir(folder), key=lambda name: int(name.split(".")[0]))
-    return np.concatenate([np.load(os.path.join(folder, name))["logits"] for name in files]).astype(np.float64)
 
 
 def peer_outputs(path, images):

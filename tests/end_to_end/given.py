@@ -16,6 +16,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 SOURCE, ONNXQ = os.environ["ONNXQ_SOURCE"], os.environ["ONNXQ"]
 sys.path.insert(0, os.path.join(SOURCE, "bench"))
 import common  # noqa: E402
+from own import own_outputs  # noqa: E402
 
 CONVERSIONS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
 
@@ -56,12 +57,6 @@ def parameters(path):
             found.add((node.op_type, constants[node.input[1]].tobytes(), tuple(zero.astype(int).ravel() if zero.any() else ()),
                        None if integers is None else (str(integers.dtype), integers.shape, integers.tobytes())))
     return found
-
-
-def own_outputs(model, data, folder):
-    subprocess.run([ONNXQ, "run", model, "--data", data, "-o", folder, "-q"], check=True)
-    files = sorted(os.listdir(folder), key=lambda name: int(name.split(".")[0]))
-    return np.concatenate([np.load(os.path.join(folder, name))["logits"] for name in files])
 
 
 def check_in_peer(path, images, own, title):
