@@ -35,12 +35,9 @@ const option convert_shared_options[] = {
      AT(target), 0, 0},
     {"mode", 0, OPTION_CHOICE, "static|weight-only|dynamic",
      "static: integers compute, with activation ranges fixed by calibration (the default); weight-only: "
-     "weights "
-     "become integers and are dequantized in front of the layer, which needs no data; dynamic: matrix "
-     "products on "
-     "integers, with activation ranges found at run time, which needs no data (convolutions only where --ops "
-     "or "
-     "--include name them)",
+     "weights become integers and are dequantized in front of the layer, which needs no data; dynamic: "
+     "matrix products on integers, with activation ranges found at run time, which needs no data "
+     "(convolutions only where --ops or --include name them)",
      AT(mode), 0, 0},
     {"method", 0, OPTION_CHOICE, "auto|minmax|percentile|entropy|mse",
      "how ranges are taken from statistics (default: auto, which cuts clear outliers only)", AT(method), 0,
