@@ -1,5 +1,5 @@
 // Rounding that looks at data: coordinate descent, and what a change of integers does.
-#include "tune/round_bench.h"
+#include "tune/round_blocks.h"
 
 #include "kernels/rows.h"
 

@@ -1,6 +1,6 @@
 // AdaRound on second moments: each weight goes up or down from the grid point below it by h(v) =
 // clip(1.2 sigmoid(v) - .1, 0, 1) in [0, 1].
-#include "tune/round_bench.h"
+#include "tune/round_blocks.h"
 
 #include "base/math.h"
 #include "kernels/rows.h"

@@ -2,7 +2,7 @@
 //
 // With second + ridge = R R^T, R upper triangular, the error of a row is the sum over k of
 // ((E R)_k - y_k)^2, y R^T = share w drift: each term has one weight that no earlier term has.
-#include "tune/round_bench.h"
+#include "tune/round_blocks.h"
 
 #include <math.h>
 #include <stdlib.h>

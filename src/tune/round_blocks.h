@@ -1,6 +1,6 @@
 // What the methods of rounding work on blocks of rows with.
-#ifndef OQ_TUNE_ROUND_BENCH_H
-#define OQ_TUNE_ROUND_BENCH_H
+#ifndef OQ_TUNE_ROUND_BLOCKS_H
+#define OQ_TUNE_ROUND_BLOCKS_H
 
 #include "tune/round.h"
 

@@ -1,5 +1,5 @@
 // What the methods of rounding work on blocks of rows with.
-#include "tune/round_bench.h"
+#include "tune/round_blocks.h"
 
 #include "kernels/gemm.h"
 #include "kernels/rows.h"
