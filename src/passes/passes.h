@@ -27,6 +27,9 @@ oq_status oq_pass_remove_no_ops(oq_graph *graph, oq_error *err);
 // BatchNormalization (and Mul, Add, Sub, Div by constants per channel) into the Conv, ConvTranspose, Gemm or
 // MatMul before it.
 oq_status oq_pass_fold_batch_norm(oq_graph *graph, oq_error *err);
+// The same nodes into the product behind them, where that is exact (a shift does not reach padding): outside
+// of regions, which are to be marked. Wants inferred types.
+oq_status oq_pass_fold_batch_norm_before(oq_graph *graph, oq_error *err);
 // Mul, Add, Sub and Div by constants per channel behind a product and nodes that only change its shape: to
 // before those, where the pass above folds them.
 oq_status oq_pass_lift_constants(oq_graph *graph, oq_error *err);

@@ -9,6 +9,10 @@ oq_status oq_prepare_model(oq_model *model, oq_regions *regions, oq_error *err) 
     OQ_TRY(oq_pass_split_hard_sigmoid(graph, err));
     OQ_TRY(oq_pass_lift_constants(graph, err));
     OQ_TRY(oq_pass_fold_batch_norm(graph, err));
+    OQ_TRY(oq_infer_graph(graph, err));
+    OQ_TRY(oq_pass_find_regions(graph, regions, err));
+    OQ_TRY(oq_pass_fold_batch_norm_before(graph, err));
+    oq_regions_release(regions);
     OQ_TRY(oq_pass_fold_pads(graph, err));
     OQ_TRY(oq_graph_sweep(graph, true, err));
     OQ_TRY(oq_infer_graph(graph, err));
