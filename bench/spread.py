@@ -4,7 +4,7 @@
     bench/spread.py --onnxq build/release/onnxq [--models models] [--form qdq]
 
 Sets of 100 are drawn from calib.npz and the last 300 evaluation samples; accuracy (in points, with labels.npy) and SQNR are taken on the
-first 700 evaluation samples by `onnxq verify`. Shuffling changes no range, but which samples corrections are fitted and judged on.
+first 700 evaluation samples by `onnxq verify`. Shuffling must change nothing.
 """
 import argparse
 import hashlib

@@ -104,7 +104,7 @@ static oq_status make_plan(const onnxq_session *session, oq_quantization *q, con
     int64_t *labels = NULL;
     oq_status status = ONNXQ_OK;
     if (options->labels)
-        status = oq_labels_load(q->model->mem, options->labels, &labels, &budget.label_count, err);
+        status = oq_labels_load(data, q->model->mem, options->labels, &labels, &budget.label_count, err);
     budget.labels = labels;
     if (status == ONNXQ_OK)
         status = oq_budget_meet(q, data, &budget, plan, &facts->correction, &facts->budget, err);
@@ -359,6 +359,7 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     oq_node_override *overrides = NULL;
     oq_prepared prepared = {0};
     oq_verify_result verified = {0};
+    onnxq_data sorted = {session, NULL};
     oq_convert_facts facts = {.mode = mode_names[options->mode],
                               .metric = metrics[options->metric],
                               .asked = options->budget,
@@ -383,6 +384,10 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
     OQ_TRY_DONE(
         check_runs(&prepared, options, !statistics && options->mode == ONNXQ_MODE_STATIC, &facts, err));
     if (*facts.cannot_run.message) data = NULL; // nothing is corrected or compared
+    if (data) {
+        OQ_TRY_DONE(oq_dataset_by_content(data->set, session->pool, &sorted.set, err));
+        data = &sorted;
+    }
     if (options->mode == ONNXQ_MODE_WEIGHT_ONLY)
         OQ_TRY_DONE(convert_weights(model, &prepared, statistics, data ? data->set : NULL, &q, &facts, err));
     else if (options->mode == ONNXQ_MODE_DYNAMIC)
@@ -411,5 +416,6 @@ done:
     oq_convert_facts_release(&facts);
     oq_mem_free(&session->mem, overrides);
     oq_prepared_release(&prepared);
+    oq_dataset_free(sorted.set);
     return status;
 }

@@ -54,7 +54,11 @@ static oq_status verify(const onnxq_model *model, const oq_model *made, const on
     const onnxq_session *session = model->session;
     const oq_verify_options options = {
         .limit = samples, .progress = &session->progress, .pool = session->pool};
-    return oq_verify(model->model->graph, made->graph, data->set, &options, result, err);
+    oq_dataset *sorted = NULL;
+    OQ_TRY(oq_dataset_by_content(data->set, session->pool, &sorted, err));
+    const oq_status status = oq_verify(model->model->graph, made->graph, sorted, &options, result, err);
+    oq_dataset_free(sorted);
+    return status;
 }
 
 static oq_status report_of(onnxq_session *session, oq_form_facts *facts, double begin, onnxq_report **out,

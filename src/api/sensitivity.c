@@ -28,6 +28,7 @@ onnxq_status onnxq_sensitivity(onnxq_model *model, const onnxq_statistics *stati
     oq_quant_options q;
     oq_prepared prepared = {0};
     oq_stats *own = NULL;
+    oq_dataset *sorted = NULL;
     oq_status status;
     *out = NULL;
     if (onnxq_model_is_quantized(model))
@@ -35,12 +36,14 @@ onnxq_status onnxq_sensitivity(onnxq_model *model, const onnxq_statistics *stati
                        "the model is quantized already: dequantize it first ('onnxq convert --dequantize')");
     OQ_TRY(oq_options_translate(options, &q, err));
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
-    if (!statistics) OQ_TRY_DONE(oq_prepared_statistics(session, &prepared, data->set, &q, &own, NULL, err));
+    OQ_TRY_DONE(oq_dataset_by_content(data->set, session->pool, &sorted, err));
+    if (!statistics) OQ_TRY_DONE(oq_prepared_statistics(session, &prepared, sorted, &q, &own, NULL, err));
     const oq_stats *stats = statistics ? statistics->stats : own;
     OQ_TRY_DONE(oq_statistics_check(stats, model->model, &prepared, err));
-    OQ_TRY_DONE(measure(session, &prepared, stats, data->set, &q, limit, out, err));
+    OQ_TRY_DONE(measure(session, &prepared, stats, sorted, &q, limit, out, err));
 done:
     oq_stats_free(own);
+    oq_dataset_free(sorted);
     oq_prepared_release(&prepared);
     return status;
 }

@@ -42,15 +42,19 @@ static oq_status sweep(onnxq_model *model, const oq_sweep_source *source, oq_tun
     int64_t *labels = NULL;
     oq_sweep found = {0};
     oq_sweep_options how = {.width_count = options->width_count,
-                            .judges = options->judges ? options->judges->set : NULL,
                             .folder = options->folder,
                             .limit = options->limit,
                             .tuning = tuning,
                             .progress = &session->progress,
                             .pool = session->pool};
+    oq_dataset *judges = NULL;
     oq_status status = ONNXQ_OK;
+    if (options->judges)
+        OQ_TRY_DONE(oq_dataset_by_content(options->judges->set, session->pool, &judges, err));
+    how.judges = judges;
     if (options->labels)
-        OQ_TRY_DONE(oq_labels_load(&session->mem, options->labels, &labels, &how.label_count, err));
+        OQ_TRY_DONE(oq_labels_load(judges ? judges : source->data, &session->mem, options->labels, &labels,
+                                   &how.label_count, err));
     how.labels = labels;
     how.widths = widths = oq_mem_calloc(&session->mem, options->width_count, sizeof *widths, err);
     if (!widths) status = ONNXQ_NO_MEMORY;
@@ -65,6 +69,7 @@ done:
     oq_sweep_release(&found);
     oq_mem_free(&session->mem, widths);
     oq_mem_free(&session->mem, labels);
+    oq_dataset_free(judges);
     return status;
 }
 
@@ -76,6 +81,7 @@ onnxq_status onnxq_sweep(onnxq_model *model, const onnxq_statistics *statistics,
     oq_node_override *overrides = NULL;
     oq_prepared prepared = {0};
     oq_stats *own = NULL;
+    oq_dataset *sorted = NULL;
     oq_status status;
     *out = NULL;
     const bool weight_only = options->mode == ONNXQ_MODE_WEIGHT_ONLY;
@@ -91,14 +97,16 @@ onnxq_status onnxq_sweep(onnxq_model *model, const onnxq_statistics *statistics,
     OQ_TRY(oq_options_translate(options, &q, err));
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
     OQ_TRY_DONE(oq_overrides_make(options, &prepared, &q, &overrides, err));
+    OQ_TRY_DONE(oq_dataset_by_content(data->set, session->pool, &sorted, err));
     if (!statistics && !weight_only)
-        OQ_TRY_DONE(oq_prepared_statistics(session, &prepared, data->set, &q, &own, NULL, err));
+        OQ_TRY_DONE(oq_prepared_statistics(session, &prepared, sorted, &q, &own, NULL, err));
     const oq_stats *stats = statistics ? statistics->stats : own;
     if (stats) OQ_TRY_DONE(oq_statistics_check(stats, model->model, &prepared, err));
-    const oq_sweep_source source = {model->model, prepared.model, stats, data->set, &q};
+    const oq_sweep_source source = {model->model, prepared.model, stats, sorted, &q};
     OQ_TRY_DONE(sweep(model, &source, oq_tuning_of(options, data->set), how, out, err));
 done:
     oq_stats_free(own);
+    oq_dataset_free(sorted);
     oq_mem_free(&session->mem, overrides);
     oq_prepared_release(&prepared);
     return status;

@@ -24,7 +24,7 @@ onnxq_status onnxq_verify(onnxq_model *reference, onnxq_model *model, const onnx
     oq_status status = ONNXQ_OK;
     *out = NULL;
     if (options->labels)
-        OQ_TRY_DONE(oq_labels_load(&session->mem, options->labels, &labels, &o.label_count, err));
+        OQ_TRY_DONE(oq_labels_load(data->set, &session->mem, options->labels, &labels, &o.label_count, err));
     o.labels = labels;
     OQ_TRY_DONE(oq_verify(reference->model->graph, model->model->graph, data->set, &o, &result, err));
     OQ_TRY_DONE(oq_report_verify(&session->mem, &result, &report, err));

@@ -158,7 +158,7 @@ oq_status oq_calibrate(oq_graph *graph, const oq_dataset *data, const oq_calibra
     *out = NULL;
     pass p = {.mem = graph->model->mem,
               .graph = graph,
-              .data = data,
+              .data = oq_dataset_as_given(data), // the order does not matter
               .options = options ? options : &defaults,
               .runs = oq_dataset_count(data)};
     if (p.options->limit && p.runs > p.options->limit) p.runs = p.options->limit;

@@ -3,6 +3,7 @@
 #define OQ_DATA_DATA_H
 
 #include "base/hash.h"
+#include "base/pool.h"
 #include "onnx/onnx.h"
 
 typedef struct oq_dataset oq_dataset;
@@ -48,6 +49,17 @@ const char *oq_dataset_label(const oq_dataset *dataset, size_t index, char *buff
 // and the low words of the samples' hashes. So it is the same for the same data in another container, order
 // or batch, and parts add up to the whole (oq_stats_merge).
 oq_status oq_dataset_hash(const oq_dataset *dataset, oq_hash *out, oq_error *err);
+
+// The same samples in an order that their content gives: that of their hashes, so that what picks samples by
+// number does not depend on how they were sorted. Rows of arrays are put in order before a fixed batch takes
+// N of them (if it takes N of every input). Every sample is read once, over the pool's threads; `of` must
+// live longer.
+oq_status oq_dataset_by_content(const oq_dataset *of, oq_pool *pool, oq_dataset **out, oq_error *err);
+// Such a data set as it was given, which is read faster; any other itself.
+const oq_dataset *oq_dataset_as_given(const oq_dataset *dataset);
+// Brings what was given one a sample, in the order of the sources, into the order of the data set; nothing
+// when `count` is not the number of samples.
+oq_status oq_dataset_arrange(const oq_dataset *dataset, int64_t *labels, size_t count, oq_error *err);
 
 // .npz archives, also used for outputs.
 typedef struct oq_npz oq_npz;

@@ -48,6 +48,10 @@ oq_status oq_dataset_new(oq_mem *mem, const oq_graph *graph, oq_dataset **out, o
 
 void oq_dataset_free(oq_dataset *data) {
     if (!data) return;
+    if (data->of) {
+        oq_dataset_release_order(data);
+        return;
+    }
     for (size_t p = 0; p < data->part_count; p++) {
         data_part *part = &data->parts[p];
         for (size_t i = 0; part->rows && i < data->input_count; i++) oq_rows_free(part->rows[i]);
@@ -234,6 +238,7 @@ const char *oq_dataset_note(const oq_dataset *data) {
 // The part that holds run `index`; *local is its number there.
 static const data_part *part_of(const oq_dataset *data, size_t index, size_t *local) {
     size_t p = 0;
+    if (data->order) index = data->order[index];
     while (p + 1 < data->part_count && index >= data->parts[p + 1].begin) p++;
     *local = index - data->parts[p].begin;
     return &data->parts[p];
@@ -258,7 +263,12 @@ const char *oq_dataset_label(const oq_dataset *data, size_t index, char *buffer,
         size_t real = 0;
         size_t rows = 0;
         oq_dataset_rows(data, index, &real, &rows);
-        snprintf(buffer, size, "%s samples %zu to %zu", part->title, local * rows, local * rows + real - 1);
+        if (part->row_order)
+            snprintf(buffer, size, "%s sample %lld and %zu others", part->title,
+                     (long long)part->row_order[local * rows], real - 1);
+        else
+            snprintf(buffer, size, "%s samples %zu to %zu", part->title, local * rows,
+                     local * rows + real - 1);
     } else {
         snprintf(buffer, size, "%s sample %zu", part->title, local);
     }

@@ -25,6 +25,8 @@ typedef struct data_part {
     int64_t *steps;
     bool *drops;
     int64_t batch; // largest step
+    // Of a data set by content: [rows] the rows of the arrays as runs take them; NULL: as they stand.
+    int64_t *row_order;
     // The FILES kinds and SETS: one path a run.
     const char **paths;
     uint64_t seed; // SYNTHETIC
@@ -39,6 +41,12 @@ struct oq_dataset {
     size_t part_count, part_capacity;
     size_t count;
     oq_text note;
+    // Of a data set by content (order.c), which shares all above with `of`, or NULL.
+    const oq_dataset *of;
+    size_t *order;   // [count] runs of `of`
+    size_t *numbers; // [sample_count] where each sample stands in the sources
+    size_t sample_count;
+    oq_hash hash;
 };
 
 // --- dataset.c ---
@@ -65,6 +73,14 @@ oq_status oq_part_of_folder(oq_dataset *data, const char *path, oq_error *err);
 oq_status oq_part_of_sets(oq_dataset *data, const char *folder, bool *found, oq_error *err);
 oq_status oq_part_files_get(const oq_dataset *data, const data_part *part, size_t run, oq_value *values,
                             oq_error *err);
+
+// --- order.c ---
+void oq_dataset_release_order(oq_dataset *data); // of a data set by content
+
+// --- hash.c ---
+// Of sample number `i` of a part: of a row, or of a file's values.
+oq_status oq_part_hash(const oq_dataset *data, const data_part *part, size_t i, oq_hash *out, oq_error *err);
+size_t oq_part_samples(const oq_dataset *data, const data_part *part);
 
 // --- synthetic.c ---
 oq_status oq_part_synthetic_get(const oq_dataset *data, const data_part *part, size_t run, oq_value *values,

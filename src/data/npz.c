@@ -15,6 +15,7 @@ typedef struct npz_entry {
     unz64_file_pos place;
     uint64_t size, packed; // bytes of the .npy image; as they stand in the archive
     uint64_t data_offset;  // of the packed bytes in the archive
+    uint32_t crc;
     bool deflated;
 } npz_entry;
 
@@ -75,6 +76,7 @@ static oq_status add_entry(oq_npz *npz, unzFile zip, oq_error *err) {
     npz->entries = list;
     npz_entry entry = {.size = info.uncompressed_size,
                        .packed = info.compressed_size,
+                       .crc = (uint32_t)info.crc,
                        .deflated = info.compression_method == Z_DEFLATED};
     if (unzGetFilePos64(zip, &entry.place) != UNZ_OK || unzOpenCurrentFile(zip) != UNZ_OK)
         return bad_archive(npz, "an entry differs from its directory", err);
@@ -144,7 +146,16 @@ bool oq_npz_stored(const oq_npz *npz, size_t index, oq_file **file, uint64_t *of
     return !npz->entries[index].deflated;
 }
 
-static oq_status damaged(const oq_npz *npz, size_t index, oq_error *err) {
+oq_deflated oq_npz_deflated(const oq_npz *npz, size_t index) {
+    const npz_entry *entry = &npz->entries[index];
+    return (oq_deflated){.file = npz->file,
+                         .offset = entry->data_offset,
+                         .packed = entry->packed,
+                         .size = entry->size,
+                         .crc = entry->crc};
+}
+
+oq_status oq_npz_damaged(const oq_npz *npz, size_t index, oq_error *err) {
     char title[512];
     oq_fail(err, ONNXQ_BAD_DATA, "'%s' is damaged: its bytes do not unpack to what the archive promises",
             oq_npz_title(npz, index, title, sizeof title));
@@ -160,7 +171,7 @@ oq_status oq_npz_stream_open(const oq_npz *npz, size_t index, oq_npz_stream *out
         return ONNXQ_OK;
     if (out->zip) unzClose(out->zip);
     out->zip = NULL;
-    return damaged(npz, index, err);
+    return oq_npz_damaged(npz, index, err);
 }
 
 oq_status oq_npz_stream_read(oq_npz_stream *stream, void *into, uint64_t count, oq_error *err) {
@@ -169,7 +180,7 @@ oq_status oq_npz_stream_read(oq_npz_stream *stream, void *into, uint64_t count, 
         const uint64_t most = into ? UINT64_C(1) << 30 : sizeof skipped;
         const unsigned portion = (unsigned)(count < most ? count : most);
         const int got = unzReadCurrentFile(stream->zip, into ? into : skipped, portion);
-        if (got <= 0) return damaged(stream->npz, stream->index, err);
+        if (got <= 0) return oq_npz_damaged(stream->npz, stream->index, err);
         if (into) into = (uint8_t *)into + got;
         stream->at += (uint64_t)got;
         count -= (uint64_t)got;
@@ -183,7 +194,7 @@ oq_status oq_npz_stream_close(oq_npz_stream *stream, oq_error *err) {
     const int closed = unzCloseCurrentFile(stream->zip);
     unzClose(stream->zip);
     stream->zip = NULL;
-    return whole && closed == UNZ_CRCERROR ? damaged(stream->npz, stream->index, err) : ONNXQ_OK;
+    return whole && closed == UNZ_CRCERROR ? oq_npz_damaged(stream->npz, stream->index, err) : ONNXQ_OK;
 }
 
 oq_status oq_npz_header(const oq_npz *npz, size_t index, oq_npy_header *out, oq_error *err) {

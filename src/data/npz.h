@@ -3,6 +3,7 @@
 #define OQ_DATA_NPZ_H
 
 #include "data/data.h"
+#include "data/inflater.h"
 #include "data/zip_io.h"
 #include "tensor/npy.h"
 
@@ -13,6 +14,11 @@ const char *oq_npz_title(const oq_npz *npz, size_t index, char *buffer, size_t s
 oq_status oq_npz_header(const oq_npz *npz, size_t index, oq_npy_header *out, oq_error *err);
 // Where the bytes of a stored (not deflated) entry begin in the archive file; *file is not retained.
 bool oq_npz_stored(const oq_npz *npz, size_t index, oq_file **file, uint64_t *offset);
+
+// The same of a deflated one, for reading from several places.
+oq_deflated oq_npz_deflated(const oq_npz *npz, size_t index);
+oq_status oq_npz_damaged(const oq_npz *npz, size_t index,
+                         oq_error *err); // BAD_DATA: bytes that do not unpack
 
 // A position inside the bytes of one entry, which only goes forward.
 typedef struct oq_npz_stream {

@@ -97,7 +97,7 @@ static oq_status read_input(const oq_dataset *data, const data_part *part, size_
     oq_status status = ONNXQ_OK;
     for (int64_t k = 0; k < count && status == ONNXQ_OK; k++, into += bytes) {
         if (first + k < all)
-            status = oq_rows_read(rows, first + k, into, err);
+            status = oq_rows_read(rows, part->row_order ? part->row_order[first + k] : first + k, into, err);
         else
             memcpy(into, into - bytes, bytes); // the first row of a run is always there
     }

@@ -5,10 +5,9 @@
 #include <pthread.h>
 #include <string.h>
 
-// Rows that a stream had to pass on its way to another are kept for the threads that will ask for them.
-#define KEPT_ROWS  64
-#define KEPT_BYTES ((size_t)32 << 20)
-#define STREAMS    2 // two passes over the data at a time stay cheap
+// Rows passed on the way to another are kept for the threads that will ask for them.
+#define KEPT_ROWS  8
+#define KEPT_BYTES ((size_t)4 << 20)
 
 typedef struct kept_row {
     int64_t row; // -1: none
@@ -28,9 +27,7 @@ struct oq_rows {
     const oq_npz *npz;
     size_t index;
     pthread_mutex_t lock;
-    oq_npz_stream streams[STREAMS];
-    int64_t next[STREAMS]; // row at which the stream stands
-    size_t last_used;
+    oq_inflater *inflater;
     kept_row kept[KEPT_ROWS];
     size_t kept_limit, kept_next;
 };
@@ -68,7 +65,7 @@ static oq_status rows_new(oq_mem *mem, const oq_npy_header *header, const char *
 
 void oq_rows_free(oq_rows *rows) {
     if (!rows) return;
-    for (size_t i = 0; i < STREAMS; i++) (void)oq_npz_stream_close(&rows->streams[i], NULL);
+    oq_inflater_free(rows->inflater);
     for (size_t i = 0; i < KEPT_ROWS; i++) oq_mem_free(rows->mem, rows->kept[i].bytes);
     oq_tensor_release(&rows->whole);
     oq_file_release(rows->file);
@@ -146,8 +143,10 @@ oq_status oq_rows_of_npz(oq_mem *mem, const oq_npz *npz, size_t index, oq_rows *
         rows->file = oq_file_retain(file);
         rows->offset = offset + header.data_offset;
     } else {
+        const oq_deflated deflated = oq_npz_deflated(npz, index);
         rows->npz = npz;
         rows->index = index;
+        status = oq_inflater_new(mem, &deflated, &rows->inflater, err);
     }
     if (status == ONNXQ_OK)
         *out = rows;
@@ -177,46 +176,27 @@ static bool take_kept(oq_rows *rows, int64_t row, void *into) {
     return false;
 }
 
-// The stream that stands nearest before `row`; one that is opened anew when there is none.
-static oq_status choose_stream(oq_rows *rows, int64_t row, size_t *out, oq_error *err) {
-    size_t best = STREAMS;
-    for (size_t i = 0; i < STREAMS; i++)
-        if (rows->streams[i].zip && rows->next[i] <= row &&
-            (best == STREAMS || rows->next[i] > rows->next[best]))
-            best = i;
-    if (best == STREAMS) {
-        best = (rows->last_used + 1) % STREAMS;
-        OQ_TRY(oq_npz_stream_close(&rows->streams[best], err));
-        OQ_TRY(oq_npz_stream_open(rows->npz, rows->index, &rows->streams[best], err));
-        rows->next[best] = 0;
-        const oq_status status =
-            oq_npz_stream_read(&rows->streams[best], NULL, rows->header.data_offset, err);
-        if (status != ONNXQ_OK) (void)oq_npz_stream_close(&rows->streams[best], NULL);
-        OQ_TRY(status);
-    }
-    rows->last_used = best;
-    *out = best;
+// To the beginning of `row`; *next: the row that is read first on the way.
+static oq_status seek_row(oq_rows *rows, int64_t row, int64_t *next, oq_error *err) {
+    const uint64_t first = rows->header.data_offset, to = first + (uint64_t)row * rows->row_bytes;
+    OQ_TRY(oq_inflater_seek(rows->inflater, to, err));
+    const uint64_t at = oq_inflater_at(rows->inflater);
+    if (at < first) OQ_TRY(oq_inflater_read(rows->inflater, NULL, first - at, err));
+    *next = (int64_t)((oq_inflater_at(rows->inflater) - first) / rows->row_bytes);
     return ONNXQ_OK;
 }
 
 static oq_status read_deflated(oq_rows *rows, int64_t row, uint8_t *into, oq_error *err) {
+    int64_t next = 0;
     if (take_kept(rows, row, into)) return ONNXQ_OK;
-    size_t chosen = 0;
-    OQ_TRY(choose_stream(rows, row, &chosen, err));
-    oq_npz_stream *stream = &rows->streams[chosen];
-    oq_status status = ONNXQ_OK;
+    oq_status status = seek_row(rows, row, &next, err);
     // Rows far back are not worth their copy: only the last ones before `row` are kept.
     const int64_t first_kept = row - (int64_t)rows->kept_limit;
-    while (rows->next[chosen] <= row && status == ONNXQ_OK) {
-        status = oq_npz_stream_read(stream, into, rows->row_bytes, err);
-        const int64_t passed = rows->next[chosen]++;
-        if (status == ONNXQ_OK && passed < row && passed >= first_kept) keep_row(rows, passed, into);
+    for (; status == ONNXQ_OK && next <= row; next++) {
+        status = oq_inflater_read(rows->inflater, into, rows->row_bytes, err);
+        if (status == ONNXQ_OK && next < row && next >= first_kept) keep_row(rows, next, into);
     }
-    // Behind the last row the checksum is due.
-    const bool at_end = status == ONNXQ_OK && rows->next[chosen] == rows->header.shape.dim[0];
-    if (at_end) return oq_npz_stream_close(stream, err);
-    if (status != ONNXQ_OK) (void)oq_npz_stream_close(stream, NULL);
-    return status;
+    return status == ONNXQ_BAD_DATA ? oq_npz_damaged(rows->npz, rows->index, err) : status;
 }
 
 oq_status oq_rows_read(oq_rows *rows, int64_t row, void *into, oq_error *err) {

@@ -1,4 +1,5 @@
-// Which samples of a data set steps of tuning look at, and which are held out of all of them to judge.
+// Which samples of a data set steps of tuning look at, and which are held out of all of them to judge: by
+// number, so the data set should be one by content (data.h).
 #ifndef OQ_TUNE_SAMPLES_H
 #define OQ_TUNE_SAMPLES_H
 

@@ -19,6 +19,7 @@ typedef struct session {
     size_t *output_of;         // [output_count] index among the model's outputs
     const char **names;        // [output_count]
     size_t samples;            // runs; each of as many samples as the batch has
+    size_t *before;            // [runs of the data + 1] samples before each run
     pair *workers;             // [threads], made when first needed
     oq_output_sample *results; // [samples][output_count]
     oq_layers layers;
@@ -120,7 +121,7 @@ static oq_status compare_sample(const session *s, size_t index, const run_values
     const size_t at = data_index(s, index);
     oq_dataset_rows(s->data, at, &real, &rows);
     for (size_t i = 0; i < s->output_count; i++) {
-        const int64_t *labels = s->options->labels ? s->options->labels + at * rows : NULL;
+        const int64_t *labels = s->options->labels ? s->options->labels + s->before[at] : NULL;
         OQ_TRY(oq_compare_values(&v->y[i], &v->z[s->output_of[i]], real, rows, labels, s->names[i],
                                  &s->results[index * s->output_count + i], err));
     }
@@ -211,6 +212,7 @@ static void session_release(session *s) {
     oq_layers_release(&s->layers);
     oq_mem_free(s->mem, s->workers);
     oq_mem_free(s->mem, s->results);
+    oq_mem_free(s->mem, s->before);
     oq_mem_free(s->mem, s->output_of);
     oq_mem_free(s->mem, s->names);
     oq_program_free(s->reference);
@@ -234,15 +236,19 @@ static oq_status session_begin(session *s, oq_graph *reference, oq_graph *model,
     return s->workers && s->results ? ONNXQ_OK : ONNXQ_NO_MEMORY;
 }
 
-// Samples of all runs, without the repetitions that fill a fixed batch.
-static size_t count_samples(const oq_dataset *data) {
-    size_t sum = 0;
-    for (size_t i = 0; i < oq_dataset_count(data); i++) {
+// Counts samples, without the repetitions that fill a fixed batch: labels are one a sample.
+static oq_status count_samples(session *s, oq_error *err) {
+    const size_t runs = oq_dataset_count(s->data);
+    s->before = oq_mem_calloc(s->mem, runs + 1, sizeof *s->before, err);
+    if (!s->before) return ONNXQ_NO_MEMORY;
+    for (size_t i = 0; i < runs; i++) {
         size_t real, rows;
-        oq_dataset_rows(data, i, &real, &rows);
-        sum += real;
+        oq_dataset_rows(s->data, i, &real, &rows);
+        s->before[i + 1] = s->before[i] + real;
     }
-    return sum;
+    if (!s->options->labels || s->options->label_count == s->before[runs]) return ONNXQ_OK;
+    return oq_fail(err, ONNXQ_BAD_DATA, "there are %zu labels for %zu samples: give one label a sample",
+                   s->options->label_count, s->before[runs]);
 }
 
 oq_status oq_verify(oq_graph *reference, oq_graph *model, const oq_dataset *data,
@@ -254,12 +260,7 @@ oq_status oq_verify(oq_graph *reference, oq_graph *model, const oq_dataset *data
     s.samples = options->limit && options->limit < all ? options->limit : all;
     *out = (oq_verify_result){.mem = s.mem};
     oq_status status;
-    const size_t labelled = count_samples(data);
-    if (options->labels && options->label_count != labelled) {
-        status = oq_fail(err, ONNXQ_BAD_DATA, "there are %zu labels for %zu samples: give one label a sample",
-                         options->label_count, labelled);
-        goto done;
-    }
+    OQ_TRY_DONE(count_samples(&s, err));
     OQ_TRY_DONE(session_begin(&s, reference, model, err));
     verify_work work = {&s, reference, model};
     OQ_TRY_DONE(oq_pool_run(options->pool, s.samples, one_sample, &work, err));
@@ -300,7 +301,8 @@ oq_status oq_verify_judge(const oq_verify_result *result, double minimum_sqnr, d
     return ONNXQ_OK;
 }
 
-oq_status oq_labels_load(oq_mem *mem, const char *path, int64_t **labels, size_t *count, oq_error *err) {
+oq_status oq_labels_load(const oq_dataset *data, oq_mem *mem, const char *path, int64_t **labels,
+                         size_t *count, oq_error *err) {
     uint8_t *bytes = NULL;
     size_t size;
     oq_tensor tensor = {0};
@@ -317,6 +319,7 @@ oq_status oq_labels_load(oq_mem *mem, const char *path, int64_t **labels, size_t
     *labels = oq_mem_calloc(mem, *count, sizeof **labels, err);
     status = *labels ? ONNXQ_OK : ONNXQ_NO_MEMORY;
     if (*labels) oq_load_i64(tensor.dtype, tensor.data, *labels, *count);
+    if (*labels) status = oq_dataset_arrange(data, *labels, *count, err);
 done:
     oq_tensor_release(&tensor);
     oq_mem_free(mem, bytes);

@@ -66,7 +66,7 @@ typedef struct oq_verify_options {
     size_t first, stride;  // begin with this one and take every stride-th; 0 = every one
     bool layers;           // also every layer
     bool saturate_pairs;   // the second model as on x86 without VNNI (oq_program_options)
-    const int64_t *labels; // one a sample, or NULL
+    const int64_t *labels; // one a sample, in the order of the data set, or NULL
     size_t label_count;
     const oq_progress *progress;
     oq_pool *pool; // samples over threads, or NULL
@@ -83,7 +83,9 @@ void oq_verify_release(oq_verify_result *result);
 oq_status oq_verify_judge(const oq_verify_result *result, double minimum_sqnr, double minimum_cosine,
                           double minimum_agreement, oq_error *err);
 
-// Labels from an .npy file of integers of one dimension; the caller frees the block.
-oq_status oq_labels_load(oq_mem *mem, const char *path, int64_t **labels, size_t *count, oq_error *err);
+// Labels of the samples of `data` from an .npy file of integers of one dimension, in the order of its
+// sources; the caller frees the block.
+oq_status oq_labels_load(const oq_dataset *data, oq_mem *mem, const char *path, int64_t **labels,
+                         size_t *count, oq_error *err);
 
 #endif
