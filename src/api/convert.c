@@ -138,12 +138,17 @@ static oq_status choose_widths(const onnxq_session *session, const oq_prepared *
     return ONNXQ_OK;
 }
 
-// Weight-only mode, and the tables of static mode. `stats` may be NULL.
+// Weight-only mode, and the tables of static mode. `stats` and `data` may be NULL.
 static oq_status store(const onnxq_model *model, oq_prepared *prepared, const oq_stats *stats,
-                       const oq_quant_options *quant, oq_convert_facts *facts, oq_error *err) {
+                       const oq_dataset *data, const oq_quant_options *quant, oq_convert_facts *facts,
+                       oq_error *err) {
+    const oq_correct_options correct = {
+        .tuning = facts->tuning, .progress = &model->session->progress, .pool = model->session->pool};
     oq_storage *storage = NULL;
     oq_status status;
     OQ_TRY_DONE(oq_weights_store(prepared->model, stats, quant, &storage, err));
+    if (data)
+        OQ_TRY_DONE(oq_correct_storage(storage, prepared->model, data, &correct, &facts->correction, err));
     OQ_TRY_DONE(oq_convert_facts_storage(model->model, storage, facts, err));
     OQ_TRY_DONE(oq_weights_emit(storage, err));
 done:
@@ -168,7 +173,7 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
     OQ_TRY_DONE(oq_ranges_check(stats, graph, plan, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
     OQ_TRY_DONE(oq_quantization_emit(&q, plan, graph, err));
-    if (quant.embedding_bits) OQ_TRY_DONE(store(model, prepared, NULL, &quant, facts, err));
+    if (quant.embedding_bits) OQ_TRY_DONE(store(model, prepared, NULL, NULL, &quant, facts, err));
 done:
     oq_plan_free(plan);
     oq_quantization_release(&q);
@@ -205,17 +210,21 @@ static oq_status convert_static(const onnxq_model *model, oq_prepared *prepared,
     return status;
 }
 
-// Weight-only mode: real samples, where there are any and weights are narrow, say which of these matter most;
-// made-up ones do not.
+// Weight-only mode: real samples, where there are any and weights are narrow, say which of these matter most
+// and how they are best rounded; made-up ones do not.
 static oq_status convert_weights(const onnxq_model *model, oq_prepared *prepared,
                                  const onnxq_statistics *statistics, const oq_dataset *data,
-                                 const oq_quant_options *quant, oq_convert_facts *facts, oq_error *err) {
+                                 const onnxq_convert_options *options, const oq_quant_options *quant,
+                                 oq_convert_facts *facts, oq_error *err) {
     oq_stats *own = NULL;
     const oq_stats *stats = NULL;
     oq_status status;
-    if (statistics || (data && !oq_dataset_is_synthetic(data) && oq_quant_stores_narrow(quant)))
+    if (data && (oq_dataset_is_synthetic(data) || !oq_quant_stores_narrow(quant))) data = NULL;
+    facts->tuning = oq_tuning_of(options, data);
+    facts->tuning.biases = false;
+    if (statistics || data)
         OQ_TRY_DONE(find_statistics(model, prepared, statistics, data, quant, &own, &stats, facts, err));
-    OQ_TRY_DONE(store(model, prepared, stats, quant, facts, err));
+    OQ_TRY_DONE(store(model, prepared, stats, data, quant, facts, err));
 done:
     oq_stats_free(own);
     return status;
@@ -389,7 +398,8 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
         data = &sorted;
     }
     if (options->mode == ONNXQ_MODE_WEIGHT_ONLY)
-        OQ_TRY_DONE(convert_weights(model, &prepared, statistics, data ? data->set : NULL, &q, &facts, err));
+        OQ_TRY_DONE(
+            convert_weights(model, &prepared, statistics, data ? data->set : NULL, options, &q, &facts, err));
     else if (options->mode == ONNXQ_MODE_DYNAMIC)
         OQ_TRY_DONE(convert_dynamic(model, &prepared, &q, &facts, err));
     else

@@ -43,7 +43,8 @@ static void dequantize(const oq_weight *w, float *out) {
             for (int64_t c = 0; c < w->columns; c++) {
                 const size_t output = (size_t)(b * w->step[0] + r * w->step[1] + c * w->step[2]);
                 const int64_t at = w->transposed ? c * w->rows + r : (b * w->rows + r) * w->columns + c;
-                const float x = oq_dequantize_one(oq_weight_param(w, output), oq_weight_at(w, index++));
+                const oq_qparam param = oq_weight_param_at(w, output, (size_t)(w->step[1] ? c : r));
+                const float x = oq_dequantize_one(param, oq_weight_at(w, index++));
                 out[at] = w->alpha == 1 ? x : (float)((double)x / w->alpha);
             }
 }

@@ -30,12 +30,15 @@ typedef struct oq_weight_rows {
     oq_grid grid;
     float *w;          // [outputs, depth] what it is in the float model, alpha folded in
     int32_t *q;        // [outputs, depth] its integers
-    oq_qparam *params; // [outputs]
+    size_t group;      // neighbours along depth that share a parameter; depth: one a row
+    oq_qparam *params; // [outputs, ceil(depth / group)]
     oq_mem *mem;
 } oq_weight_rows;
 
 // False, with a reason, when the layer has no such matrix: no constant operand, or a stack of matrices.
 bool oq_plan_has_rows(const oq_layer *layer, const char **reason);
+// Neighbours along a sum that share a parameter of that matrix; 0: all of a sum do.
+size_t oq_plan_group(const oq_layer *layer);
 oq_status oq_plan_take_rows(const oq_plan *plan, const oq_layer *layer, oq_weight_rows *out, oq_error *err);
 void oq_weight_rows_release(oq_weight_rows *rows);
 

@@ -96,8 +96,8 @@ static oq_status emit_use(oq_emitter *e, const oq_stored_use *use, const oq_stor
                              use->transposed ? own->transposed : own->dequantized, err);
 }
 
-oq_status oq_storage_emit(const oq_storage *storage, oq_error *err) {
-    oq_emitter e = {.graph = storage->graph};
+oq_status oq_storage_emit(const oq_storage *storage, oq_graph *graph, oq_error *err) {
+    oq_emitter e = {.graph = graph};
     oq_emitted_store *own = oq_mem_calloc(storage->mem, storage->count + 1, sizeof *own, err);
     oq_status status = own ? ONNXQ_OK : ONNXQ_NO_MEMORY;
     for (size_t i = 0; own && i < storage->count; i++)

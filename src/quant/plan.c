@@ -26,6 +26,21 @@ static oq_status allocate(oq_plan *plan, oq_error *err) {
     return oq_graph_order(plan->graph, &plan->order, &plan->order_count, err);
 }
 
+oq_status oq_plan_open(oq_graph *graph, const oq_quant_options *options, oq_plan **out, oq_error *err) {
+    *out = NULL;
+    OQ_TRY(oq_options_check(options, err));
+    oq_mem *mem = graph->model->mem;
+    oq_plan *plan = *out = oq_mem_calloc(mem, 1, sizeof *plan, err);
+    if (!plan) return ONNXQ_NO_MEMORY;
+    plan->mem = mem;
+    oq_arena_init(&plan->arena, mem);
+    plan->graph = graph;
+    plan->options = *options;
+    plan->value_count = graph->value_count;
+    plan->node_count = graph->node_count;
+    return allocate(plan, err);
+}
+
 // Nodes in the bodies of a node, to any depth: listed when a compute rule would apply to them.
 static oq_status list_inner(oq_plan *plan, oq_node_id owner, const oq_node *node, oq_error *err);
 
@@ -99,7 +114,6 @@ static void note_fates(oq_plan *plan) {
 }
 
 static oq_status make(oq_plan *plan, oq_error *err) {
-    OQ_TRY(allocate(plan, err));
     OQ_TRY(oq_plan_find_layers(plan, err));
     for (size_t i = 0; i < plan->order_count; i++)
         OQ_TRY(list_inner(plan, plan->order[i], oq_graph_node(plan->graph, plan->order[i]), err));
@@ -109,27 +123,13 @@ static oq_status make(oq_plan *plan, oq_error *err) {
     return ONNXQ_OK;
 }
 
-static oq_status new_plan(oq_graph *graph, const oq_quant_options *options, oq_plan **out, oq_error *err) {
-    OQ_TRY(oq_options_check(options, err));
-    oq_mem *mem = graph->model->mem;
-    oq_plan *plan = *out = oq_mem_calloc(mem, 1, sizeof *plan, err);
-    if (!plan) return ONNXQ_NO_MEMORY;
-    plan->mem = mem;
-    oq_arena_init(&plan->arena, mem);
-    plan->graph = graph;
-    plan->options = *options;
-    plan->value_count = graph->value_count;
-    plan->node_count = graph->node_count;
-    return ONNXQ_OK;
-}
-
 oq_status oq_plan_make(oq_graph *graph, const oq_stats *stats, const oq_quant_options *options, oq_plan **out,
                        oq_error *err) {
     *out = NULL;
-    oq_plan *plan = NULL;
-    OQ_TRY(new_plan(graph, options, &plan, err));
-    plan->stats = stats;
-    const oq_status status = make(plan, err);
+    oq_plan *plan;
+    oq_status status = oq_plan_open(graph, options, &plan, err);
+    if (plan) plan->stats = stats;
+    if (status == ONNXQ_OK) status = make(plan, err);
     if (status != ONNXQ_OK) {
         oq_plan_free(plan);
         return status;
@@ -145,10 +145,9 @@ static void mark(const oq_plan *plan, oq_value_id value, bool *observed) {
 }
 
 oq_status oq_quant_observe(oq_graph *graph, const oq_quant_options *options, bool *observed, oq_error *err) {
-    oq_plan *plan = NULL;
+    oq_plan *plan;
     memset(observed, 0, graph->value_count * sizeof *observed);
-    OQ_TRY(new_plan(graph, options, &plan, err));
-    oq_status status = allocate(plan, err);
+    oq_status status = oq_plan_open(graph, options, &plan, err);
     if (status == ONNXQ_OK) status = oq_plan_find_layers(plan, err);
     for (size_t l = 0; status == ONNXQ_OK && l < plan->layer_count; l++) {
         const oq_layer *layer = &plan->layers[l];
@@ -169,12 +168,11 @@ oq_status oq_quant_observe(oq_graph *graph, const oq_quant_options *options, boo
 }
 
 oq_status oq_quant_chosen(oq_graph *graph, const oq_quant_options *options, bool *chosen, oq_error *err) {
-    oq_plan *plan = NULL;
+    oq_plan *plan;
     memset(chosen, 0, graph->node_count * sizeof *chosen);
-    OQ_TRY(new_plan(graph, options, &plan, err));
-    oq_status status = allocate(plan, err);
+    oq_status status = oq_plan_open(graph, options, &plan, err);
     if (status == ONNXQ_OK) status = oq_plan_find_layers(plan, err);
-    for (size_t l = 0; l < plan->layer_count; l++) chosen[plan->layers[l].node] = true;
+    for (size_t l = 0; status == ONNXQ_OK && l < plan->layer_count; l++) chosen[plan->layers[l].node] = true;
     oq_plan_free(plan);
     return status;
 }

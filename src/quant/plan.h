@@ -15,22 +15,40 @@ struct oq_weight {
     oq_dtype carrier;
     oq_shape shape;
     int64_t blocks, rows, columns, step[3];
-    size_t outputs;    // output channels
-    bool per_channel;  // one parameter per output channel, else one for all
-    oq_qparam *params; // [per_channel ? outputs : 1]
+    size_t outputs;   // output channels
+    bool per_channel; // one parameter per output channel, else one for all
+    size_t group; // neighbours along the sum with a parameter of their own (then blocks is 1); 0: all of it
+    oq_qparam *params; // [oq_weight_params], numbered in the row-major order of their blocks
     oq_tensor q;       // carrier, `shape`
     int64_t *reach;    // [outputs] sum of |q - zp|: the largest accumulator per unit of |activation|
     bool own;          // belongs to one layer alone: a scale was raised for its bias, or `factor` is set
+    bool common;       // belongs to several layers, so that none of them may change it
+    size_t stored;     // storage_plan.c: which of the storage's items it is
     float *factor;     // [outputs] what each output channel is multiplied by beside its scale, or NULL: the
                        // output's parameters per channel (spread.c)
     int axis;          // of the parameters when they are one vector along one axis, else -1
 };
 
+// Length of the sums.
+static inline size_t oq_weight_depth(const oq_weight *weight) {
+    return (size_t)(weight->step[1] ? weight->columns : weight->rows);
+}
+// Parameters of one output channel.
+static inline size_t oq_weight_groups(const oq_weight *weight) {
+    return weight->group ? (oq_weight_depth(weight) + weight->group - 1) / weight->group : 1;
+}
 static inline size_t oq_weight_params(const oq_weight *weight) {
-    return weight->per_channel ? weight->outputs : 1;
+    return (weight->per_channel ? weight->outputs : 1) * oq_weight_groups(weight);
 }
 static inline oq_qparam oq_weight_param(const oq_weight *weight, size_t output) {
     return weight->params[weight->per_channel ? output : 0];
+}
+// Of element k of an output channel's sum.
+static inline oq_qparam oq_weight_param_at(const oq_weight *weight, size_t output, size_t k) {
+    if (!weight->group) return oq_weight_param(weight, output);
+    const size_t group = k / weight->group;
+    return weight->params[weight->step[1] ? output * oq_weight_groups(weight) + group
+                                          : group * weight->outputs + output];
 }
 
 // The scale that is written.
@@ -85,6 +103,8 @@ struct oq_plan {
     size_t inner_count, inner_capacity;
 };
 
+// plan.c: one without layers and decisions. Free also after a failure; NULL when there is no memory for it.
+oq_status oq_plan_open(oq_graph *graph, const oq_quant_options *options, oq_plan **out, oq_error *err);
 // options.c: whether include, exclude and op_types choose this node; if not, *reason says why.
 bool oq_options_choose(const oq_quant_options *options, const oq_node *node, const char **reason);
 const oq_node_override *oq_options_override(const oq_quant_options *options, oq_node_id node); // or NULL

@@ -62,8 +62,18 @@ oq_status oq_storage_opset(oq_graph *graph, const oq_quant_options *options, int
 oq_status oq_storage_make(oq_graph *graph, const oq_stats *stats, const oq_quant_options *options,
                           oq_storage **out, oq_error *err);
 void oq_storage_free(oq_storage *storage); // NULL is allowed
-// Writes it into the graph that it was made for; the rows and sizes stay readable.
-oq_status oq_storage_emit(const oq_storage *storage, oq_error *err);
+// Writes it into the graph that it was made for, or into its unchanged clone; the rows and sizes stay
+// readable.
+oq_status oq_storage_emit(const oq_storage *storage, oq_graph *graph, oq_error *err);
+
+// --- improving it by looking at data ---
+// The products of the stored weights as the layers of a plan that carries no activation as integers, for
+// tune/ to change their weights (edit.h): matrices and convolutions, of weights that one layer alone reads.
+// It is never emitted; the storage must outlive it.
+oq_status oq_storage_plan(const oq_storage *storage, oq_plan **out, oq_error *err);
+// Makes the weights those of the plan, as they are now.
+void oq_storage_adopt(oq_storage *storage, const oq_plan *plan);
+
 // Whether its zero points must be written: DequantizeLinear takes 0 for those left out.
 static inline bool oq_stored_has_zeros(const oq_stored *stored) {
     return !stored->grid.is_signed || !stored->grid.narrow;

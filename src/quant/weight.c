@@ -69,7 +69,9 @@ void oq_weight_measure(oq_weight *w) {
         for (int64_t r = 0; r < w->rows; r++)
             for (int64_t c = 0; c < w->columns; c++) {
                 const size_t output = output_of(w, b, r, c);
-                w->reach[output] += abs(oq_weight_at(w, index++) - oq_weight_param(w, output).zero_point);
+                const size_t k = (size_t)(w->step[1] ? c : r);
+                w->reach[output] +=
+                    abs(oq_weight_at(w, index++) - oq_weight_param_at(w, output, k).zero_point);
             }
 }
 

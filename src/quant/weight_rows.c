@@ -33,11 +33,17 @@ bool oq_plan_has_rows(const oq_layer *layer, const char **reason) {
         *reason = "both operands are activations";
     else if (w->blocks != 1)
         *reason = "its weights are a stack of matrices";
+    else if (w->common)
+        *reason = "other layers have the same weights";
     else if (w->alpha == 0)
         *reason = "its weights are multiplied by 0";
     else if (layer->pairs)
         *reason = "its weights are bound to sums of pairs in 16 bits";
     return !*reason;
+}
+
+size_t oq_plan_group(const oq_layer *layer) {
+    return (layer->operand[0].weight ? layer->operand[0].weight : layer->operand[1].weight)->group;
 }
 
 static void fill(const oq_weight *w, const float *data, oq_weight_rows *rows) {
@@ -48,7 +54,10 @@ static void fill(const oq_weight *w, const float *data, oq_weight_rows *rows) {
             rows->w[at.row] = w->alpha == 1 ? x : (float)(w->alpha * (double)x);
             rows->q[at.row] = oq_weight_at(w, at.index);
         }
-    for (size_t o = 0; o < rows->outputs; o++) rows->params[o] = oq_weight_param(w, o);
+    const size_t groups = oq_weight_groups(w);
+    for (size_t o = 0; o < rows->outputs; o++)
+        for (size_t g = 0; g < groups; g++)
+            rows->params[o * groups + g] = oq_weight_param_at(w, o, g * rows->group);
 }
 
 oq_status oq_plan_take_rows(const oq_plan *plan, const oq_layer *layer, oq_weight_rows *out, oq_error *err) {
@@ -56,7 +65,8 @@ oq_status oq_plan_take_rows(const oq_plan *plan, const oq_layer *layer, oq_weigh
     const oq_weight *w = layer->operand[operand].weight;
     *out = (oq_weight_rows){.operand = operand,
                             .outputs = w->outputs,
-                            .depth = (size_t)(w->step[1] ? w->columns : w->rows),
+                            .depth = oq_weight_depth(w),
+                            .group = w->group ? w->group : oq_weight_depth(w),
                             .grid = w->grid,
                             .mem = plan->mem};
     oq_tensor data = {0};
@@ -64,7 +74,7 @@ oq_status oq_plan_take_rows(const oq_plan *plan, const oq_layer *layer, oq_weigh
     OQ_TRY_DONE(oq_constant_load(plan->mem, layer->operand[operand].constant, &data, err));
     out->w = oq_mem_calloc(plan->mem, out->outputs * out->depth + 1, sizeof *out->w, err);
     out->q = oq_mem_calloc(plan->mem, out->outputs * out->depth + 1, sizeof *out->q, err);
-    out->params = oq_mem_calloc(plan->mem, out->outputs + 1, sizeof *out->params, err);
+    out->params = oq_mem_calloc(plan->mem, out->outputs * oq_weight_groups(w) + 1, sizeof *out->params, err);
     if (!out->w || !out->q || !out->params) {
         status = ONNXQ_NO_MEMORY;
         goto done;

@@ -6,8 +6,8 @@
 #include "tune/tune.h"
 #include "tune/visit.h"
 
-enum { MOST_SAMPLES = 96, MOST_JUDGES = 64 }; // that layers are fitted on, and that judge
-#define BEST_SQNR 200.0                       // dB of equal outputs, so that means stay finite
+enum { MOST_SAMPLES = 96 }; // that layers are fitted on
+#define BEST_SQNR 200.0     // dB of equal outputs, so that means stay finite
 
 // --- one layer ---
 
@@ -117,8 +117,8 @@ static oq_status walk(oq_lockstep *l, const oq_correct_options *options, oq_corr
     return ONNXQ_OK;
 }
 
-static oq_status fit(oq_plan *plan, oq_graph *graph, const oq_dataset *data,
-                     const oq_correct_options *options, oq_correction *out, oq_error *err) {
+oq_status oq_correct_layers(oq_plan *plan, oq_graph *graph, const oq_dataset *data,
+                            const oq_correct_options *options, oq_correction *out, oq_error *err) {
     size_t indices[MOST_SAMPLES];
     oq_lockstep l;
     const size_t count = oq_samples_choose(data, MOST_SAMPLES, indices);
@@ -137,7 +137,7 @@ static oq_status try(oq_plan *plan, const oq_judge *judge, const oq_correct_opti
     out->layers = 0;
     out->rounding = (oq_rounding_counts){0};
     out->after = out->before;
-    OQ_TRY(fit(plan, judge->model->graph, judge->data, options, out, err));
+    OQ_TRY(oq_correct_layers(plan, judge->model->graph, judge->data, options, out, err));
     if (!out->layers && !out->rounding.kept) return ONNXQ_OK;
     const oq_status status = oq_judge_plan(judge, plan, &after, err);
     if (status == ONNXQ_OK) {
@@ -157,7 +157,7 @@ oq_status oq_correct_plan(oq_plan *plan, oq_model *model, const oq_dataset *data
     oq_status status;
     *out = (oq_correction){0};
     if (oq_dataset_count(data) == 0) return ONNXQ_OK;
-    OQ_TRY_DONE(oq_judge_begin(&judge, model, data, MOST_JUDGES, options->pool, err));
+    OQ_TRY_DONE(oq_judge_begin(&judge, model, data, OQ_CORRECT_JUDGES, options->pool, err));
     OQ_TRY_DONE(oq_judge_plan(&judge, plan, &before, err));
     out->judged = judge.count;
     out->before = before.sqnr;

@@ -169,18 +169,22 @@ static oq_status pronounce(const oq_judge *j, const judge_run *r, oq_verdict *ou
     return ONNXQ_OK;
 }
 
+oq_status oq_judge_graph(const oq_judge *j, oq_graph *quantized, oq_verdict *out, oq_error *err) {
+    judge_run r = {.judge = j};
+    *out = (oq_verdict){0};
+    oq_status status = run(j, quantized, &r, err);
+    if (status == ONNXQ_OK) status = pronounce(j, &r, out, err);
+    end_run(&r);
+    return status;
+}
+
 oq_status oq_judge_plan(const oq_judge *j, oq_plan *plan, oq_verdict *out, oq_error *err) {
     oq_model *clone = NULL;
-    judge_run r = {.judge = j};
-    oq_status status;
     *out = (oq_verdict){0};
-    OQ_TRY_DONE(oq_model_clone(j->model, &clone, err));
-    OQ_TRY_DONE(oq_quantization_write(plan, clone->graph, err));
-    OQ_TRY_DONE(oq_infer_graph(clone->graph, err));
-    OQ_TRY_DONE(run(j, clone->graph, &r, err));
-    OQ_TRY_DONE(pronounce(j, &r, out, err));
-done:
-    end_run(&r);
+    oq_status status = oq_model_clone(j->model, &clone, err);
+    if (status == ONNXQ_OK) status = oq_quantization_write(plan, clone->graph, err);
+    if (status == ONNXQ_OK) status = oq_infer_graph(clone->graph, err);
+    if (status == ONNXQ_OK) status = oq_judge_graph(j, clone->graph, out, err);
     oq_model_free(clone);
     return status;
 }

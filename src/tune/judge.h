@@ -32,6 +32,8 @@ typedef struct oq_verdict {
 oq_status oq_judge_begin(oq_judge *judge, oq_model *model, const oq_dataset *data, size_t most, oq_pool *pool,
                          oq_error *err);
 void oq_judge_end(oq_judge *judge);
+// Runs a quantized clone of the model, whose types are inferred.
+oq_status oq_judge_graph(const oq_judge *judge, oq_graph *quantized, oq_verdict *out, oq_error *err);
 // Runs the model that the plan would be written as.
 oq_status oq_judge_plan(const oq_judge *judge, oq_plan *plan, oq_verdict *out, oq_error *err);
 void oq_verdict_release(const oq_judge *judge, oq_verdict *verdict);

@@ -114,7 +114,7 @@ oq_status oq_weights_store(oq_model *model, const oq_stats *stats, const oq_quan
 }
 
 oq_status oq_weights_emit(const oq_storage *storage, oq_error *err) {
-    OQ_TRY(oq_storage_emit(storage, err));
+    OQ_TRY(oq_storage_emit(storage, storage->graph, err));
     OQ_TRY(oq_graph_sweep(storage->graph, true, err));
     OQ_TRY(oq_infer_graph(storage->graph, err));
     return oq_check_graph(storage->graph, false, err);

@@ -18,12 +18,13 @@ typedef struct oq_round_problem {
     const float *w;
     int32_t *q; // in: rounded to nearest, or anything in the grid; out: better ones
     oq_grid grid;
-    const oq_qparam *params; // [rows, ceil(depth / group)]
-    size_t group;            // neighbours along depth that share a parameter; depth: one a row
-    const float *second;     // [depth, depth]
-    const float *drift;      // [depth, depth], or NULL: the inputs are the same in both models
-    float ridge;             // in means of the diagonal of `second`; .01 with data for every weight
-    float share;             // 0..1
+    const oq_qparam *params; // of element (i, k): params[i * param_pitch + k / group]
+    size_t param_pitch;
+    size_t group;        // neighbours along depth that share a parameter; depth: one a row
+    const float *second; // [depth, depth]
+    const float *drift;  // [depth, depth], or NULL: the inputs are the same in both models
+    float ridge;         // in means of the diagonal of `second`; .01 with data for every weight
+    float share;         // 0..1
 } oq_round_problem;
 
 // Coordinate descent: integer by integer to where the error is least while all others stay, at most 4 sweeps.

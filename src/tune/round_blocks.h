@@ -29,7 +29,7 @@ void oq_bench_multiply(const oq_bench *b, const float *a, size_t pitch, size_t r
 bool oq_bench_arriving(const oq_bench *b, size_t block, float *into);
 
 static inline oq_qparam oq_round_param(const oq_round_problem *p, size_t row, size_t k) {
-    return p->params[row * ((p->depth + p->group - 1) / p->group) + k / p->group];
+    return p->params[row * p->param_pitch + k / p->group];
 }
 static inline float oq_round_weight(const oq_round_problem *p, const int32_t *q, size_t row, size_t k) {
     return oq_dequantize_one(oq_round_param(p, row, k), q[row * p->pitch + k]);

@@ -108,11 +108,14 @@ static oq_status gather(const task *t, oq_gram *gram, bool judging, oq_error *er
 
 // --- rounding ---
 
+static size_t params_of_row(const task *t) { return (t->rows.depth + t->rows.group - 1) / t->rows.group; }
+
 // Of a convolution with groups: each its own rows. Of a sum too long for one matrix of moments: all rows, a
 // stretch of them each.
 static oq_round_problem problem_of(const task *t, size_t group) {
     const size_t rows = t->rows.outputs / t->groups, first = group / t->stretches * rows,
-                 from = first * t->rows.depth + group % t->stretches * t->depth;
+                 along = group % t->stretches * t->depth, from = first * t->rows.depth + along,
+                 pitch = params_of_row(t);
     return (oq_round_problem){.mem = t->l->mem,
                               .pool = many(t) ? NULL : t->l->pool,
                               .rows = rows,
@@ -121,8 +124,9 @@ static oq_round_problem problem_of(const task *t, size_t group) {
                               .w = t->rows.w + from,
                               .q = t->rows.q + from,
                               .grid = t->rows.grid,
-                              .params = t->rows.params + first,
-                              .group = t->depth};
+                              .params = t->rows.params + first * pitch + along / t->rows.group,
+                              .param_pitch = pitch,
+                              .group = t->rows.group};
 }
 
 static void look_at(oq_round_problem *problem, const oq_gram *gram, size_t group) {
@@ -201,6 +205,13 @@ static void close_task(task *t) {
     oq_weight_rows_release(&t->rows);
 }
 
+// Into so many stretches of equal length, none of which shares a parameter with another one.
+static bool can_cut(const oq_layer *layer, size_t depth, size_t stretches) {
+    const size_t length = depth / stretches, group = oq_plan_group(layer);
+    return depth % stretches == 0 && length <= MOST_DEPTH &&
+           (!group || length % group == 0 || stretches == 1);
+}
+
 // The layer's activation among what the part reads, and groups; false when it cannot be rounded.
 static oq_status find_input(task *t, bool *found, oq_error *err) {
     const oq_value_id value = t->layer->operand[t->layer->operand[0].weight ? 1 : 0].value;
@@ -213,8 +224,7 @@ static oq_status find_input(task *t, bool *found, oq_error *err) {
     OQ_TRY(oq_patches_of(t->l->graph, t->layer, &x->tensor.shape, &p, err));
     t->groups = p.groups;
     t->stretches = 1;
-    while (t->stretches < p.depth && (p.depth % t->stretches || p.depth / t->stretches > MOST_DEPTH))
-        t->stretches++;
+    while (t->stretches < p.depth && !can_cut(t->layer, p.depth, t->stretches)) t->stretches++;
     t->depth = p.depth ? p.depth / t->stretches : 0;
     *found = t->depth >= LEAST_DEPTH || t->stretches == 1;
     return ONNXQ_OK;

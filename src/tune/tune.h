@@ -4,7 +4,7 @@
 
 #include "base/progress.h"
 #include "data/data.h"
-#include "quant/quant.h"
+#include "quant/storage.h"
 
 typedef enum oq_rounding {
     OQ_ROUNDING_NEAREST,
@@ -43,6 +43,8 @@ typedef struct oq_correction {
     oq_rounding_counts rounding;
 } oq_correction;
 
+enum { OQ_CORRECT_JUDGES = 64 }; // the most samples that decide
+
 // Layer by layer, with everything before it already quantized and tuned: weights are rounded anew, so that
 // what the layer gives differs least from the float model, and the bias takes up the mean error of each
 // output channel (Finkelstein et al. 2019; Nagel et al. 2019, section 4.2). `plan` is of `model`'s main graph
@@ -50,5 +52,14 @@ typedef struct oq_correction {
 // then the plan is left as it was.
 oq_status oq_correct_plan(oq_plan *plan, oq_model *model, const oq_dataset *data,
                           const oq_correct_options *options, oq_correction *out, oq_error *err);
+// The changes alone, on samples that are not held out: nothing is judged or undone. `out`: layers, samples
+// and rounding.
+oq_status oq_correct_layers(oq_plan *plan, oq_graph *graph, const oq_dataset *data,
+                            const oq_correct_options *options, oq_correction *out, oq_error *err);
+// Weights of weight-only mode: the same with roundings alone, `model` being the float one that the storage
+// was made for. Each layer's rounding stays when it is better on samples of its own, and all of them when the
+// model is.
+oq_status oq_correct_storage(oq_storage *storage, oq_model *model, const oq_dataset *data,
+                             const oq_correct_options *options, oq_correction *out, oq_error *err);
 
 #endif

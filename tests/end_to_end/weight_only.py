@@ -13,7 +13,8 @@ from judge import ONNXQ, SOURCE, own_outputs
 
 WIDTHS = [["--weight-bits", "8"], ["--weight-bits", "4", "--weight-asymmetric"], ["--weight-bits", "2"], ["--weight-bits", "16"],
           ["--weight-bits", "4", "--group-size", "32"], ["--weight-bits", "2", "--group-size", "24", "--weight-asymmetric"],
-          ["--weight-bits", "8", "--weight-type", "uint8", "--per-tensor"]]
+          ["--weight-bits", "8", "--weight-type", "uint8", "--per-tensor"],
+          ["--weight-bits", "3", "--group-size", "16", "--data", "CALIB", "--rounding", "gptq"]]
 
 
 def peer_outputs(model, images, level, accuracy):
@@ -35,6 +36,7 @@ def judge(name, flags, scratch):
     images = np.load(os.path.join(folder, "eval.npz"))["image"][:200]
     np.savez(data, image=images)
     quantized = os.path.join(scratch, "quantized.onnx")
+    flags = [os.path.join(folder, "calib.npz") if flag == "CALIB" else flag for flag in flags]
     subprocess.run([ONNXQ, "convert", os.path.join(folder, "model.onnx"), quantized, "--mode", "weight-only", "-q", *flags], check=True)
     model = onnx.load(quantized)
     onnx.checker.check_model(model, full_check=True)

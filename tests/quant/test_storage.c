@@ -24,7 +24,7 @@ static void store_model(void) {
     CK_OK(oq_pass_upgrade_opset(pair.model, opset, &err), &err);
     CK_OK(oq_infer_graph(graph, &err), &err);
     CK_OK(oq_storage_make(graph, NULL, &options, &storage, &err), &err);
-    CK_OK(oq_storage_emit(storage, &err), &err);
+    CK_OK(oq_storage_emit(storage, storage->graph, &err), &err);
     CK_OK(oq_graph_sweep(graph, true, &err), &err);
     CK_OK(oq_graph_check(graph, &err), &err);
     CK_OK(oq_infer_graph(graph, &err), &err);
@@ -301,7 +301,7 @@ START_TEST(scale_estimation) {
         CK_OK(oq_stats_add(entry, &pair.mem, &h, 0, &err), &err);
         oq_tensor_release(&h);
         CK_OK(oq_storage_make(pair.model->graph, known ? pair.stats : NULL, &options, &storage, &err), &err);
-        CK_OK(oq_storage_emit(storage, &err), &err);
+        CK_OK(oq_storage_emit(storage, storage->graph, &err), &err);
         sqnr[known] = test_pair_sqnr(&pair);
         release();
     }
@@ -320,7 +320,7 @@ START_TEST(memory_ends) {
         storage = NULL;
         status = oq_storage_opset(pair.model->graph, &options, &opset, &err);
         if (status == ONNXQ_OK) status = oq_storage_make(pair.model->graph, NULL, &options, &storage, &err);
-        if (status == ONNXQ_OK) status = oq_storage_emit(storage, &err);
+        if (status == ONNXQ_OK) status = oq_storage_emit(storage, storage->graph, &err);
         ck_assert(status == ONNXQ_OK || status == ONNXQ_NO_MEMORY);
         atomic_store(&pair.mem.fail_after, 0);
         release();

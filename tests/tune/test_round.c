@@ -63,6 +63,7 @@ static void begin(setting *s, int bits, oq_pool *pool) {
                                     .q = s->q,
                                     .grid = grid,
                                     .params = s->params,
+                                    .param_pitch = 1,
                                     .group = DEPTH,
                                     .second = s->gram.second,
                                     .drift = s->gram.drift,
@@ -236,6 +237,7 @@ START_TEST(groups_have_their_own_scales) {
     begin(&s, 4, NULL);
     for (size_t i = 0; i < ROWS * 3; i++) params[i] = (oq_qparam){.scale = 0.05F + 0.05F * (float)(i % 3)};
     s.problem.params = params;
+    s.problem.param_pitch = 3;
     s.problem.group = 8; // of 21: 8, 8, 5
     s.problem.second = s.gram.second;
     s.problem.drift = NULL;
