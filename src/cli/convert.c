@@ -70,6 +70,10 @@ const option convert_shared_options[] = {
      "also compute what stands between convolutions on integers: HardSwish, SiLU, gates, sums and averages "
      "(faster in runtimes that fuse them, with more error; 8-bit activations only)",
      AT(elementwise), 0, 0},
+    {"no-zero-channels", 0, OPTION_FLAG, NULL,
+     "add no zero channels around depthwise convolutions of integers (by default they make the channels a "
+     "multiple of 16, which runtimes are faster with; results are the same)",
+     AT(no_zero_channels), 0, 0},
     CACHE_OPTIONS(convert_values, common),
     {"strict", 0, OPTION_FLAG, NULL, "fail rather than calibrate on made-up samples", AT(strict), 0, 0},
     {0}};
@@ -248,6 +252,7 @@ onnxq_convert_options convert_options_of(const convert_values *v) {
     o.page = v->report != NULL;
     o.no_correction = v->no_correct;
     o.elementwise = v->elementwise;
+    o.no_zero_channels = v->no_zero_channels;
     o.no_guards = v->no_guards;
     o.dequantize = v->dequantize;
     o.rounding = (onnxq_rounding)v->rounding;

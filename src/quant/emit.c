@@ -93,13 +93,16 @@ oq_status oq_emit_params(oq_emitter *e, oq_value_id value, oq_value_id *scale, o
 // Scales and zero points per channel, which DequantizeLinear alone reads.
 static oq_status emit_channel_params(oq_emitter *e, oq_value_id leader, oq_error *err) {
     const oq_tensor_plan *tensor = &e->plan->tensors[leader];
-    const oq_shape shape = OQ_SHAPE((int64_t)tensor->channels);
+    const size_t count = tensor->channels + (size_t)e->more[leader];
+    const oq_shape shape = OQ_SHAPE((int64_t)count);
     oq_mem *mem = e->plan->mem;
-    float *scale = oq_mem_calloc(mem, tensor->channels, sizeof *scale, err);
-    int64_t *zero = oq_mem_calloc(mem, tensor->channels, sizeof *zero, err);
+    float *scale = oq_mem_calloc(mem, count, sizeof *scale, err);
+    int64_t *zero = oq_mem_calloc(mem, count, sizeof *zero, err);
     oq_status status = scale && zero ? ONNXQ_OK : ONNXQ_NO_MEMORY;
-    for (size_t c = 0; status == ONNXQ_OK && c < tensor->channels; c++)
-        scale[c] = tensor->params[c].scale, zero[c] = tensor->params[c].zero_point;
+    for (size_t c = 0; status == ONNXQ_OK && c < count; c++) {
+        const oq_qparam own = tensor->params[c < tensor->channels ? c : 0];
+        scale[c] = own.scale, zero[c] = own.zero_point;
+    }
     if (status == ONNXQ_OK)
         status = oq_emit_floats(e, leader, "_channel_scale", scale, &shape, &e->channel_scale[leader], err);
     if (status == ONNXQ_OK)
@@ -333,10 +336,10 @@ oq_status oq_plan_emit(oq_plan *plan, oq_graph *graph, oq_error *err) {
     oq_status status = ONNXQ_NO_MEMORY;
     if (e.quantized && e.dequantized && e.scale && e.zero && e.channel_scale && e.channel_zero &&
         e.replaced && e.weights) {
-        for (size_t i = 0; i < plan->weight_count; i++)
-            e.weights[i] = (oq_emitted_weight){OQ_NONE, OQ_NONE, OQ_NONE, OQ_NONE};
+        for (size_t i = 0; i < plan->weight_count; i++) e.weights[i] = OQ_EMITTED_WEIGHT_NONE;
         memset(e.clip, -1, sizeof e.clip); // OQ_NONE
-        status = walk(&e, err);
+        status = oq_emit_find_channels(&e, &arena, err);
+        if (status == ONNXQ_OK) status = walk(&e, err);
     }
     oq_arena_release(&arena);
     return status;

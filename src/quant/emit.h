@@ -8,7 +8,9 @@
 typedef struct oq_emitted_weight {
     oq_value_id q; // byte-wide: behind a Cast where 4- or 2-bit integers are stored
     oq_value_id scale, zero, dequantized;
+    int64_t more_rows, more_columns; // zero channels that channels.c adds: of the output, of the input
 } oq_emitted_weight;
+#define OQ_EMITTED_WEIGHT_NONE ((oq_emitted_weight){OQ_NONE, OQ_NONE, OQ_NONE, OQ_NONE, 0, 0})
 
 typedef struct oq_emitter {
     const oq_plan *plan;
@@ -20,7 +22,22 @@ typedef struct oq_emitter {
     bool *replaced;                            // [value_count] no longer produced as float
     oq_value_id clip[9][2];     // by width: least and greatest integer of activations; OQ_NONE until needed
     oq_emitted_weight *weights; // [weight_count]
+    int64_t *more;              // [value_count] zero channels beside a value's own
 } oq_emitter;
+
+// channels.c: which values get zero channels. Fills `more` and the weights' shares of it, and the types of
+// the graph's values.
+oq_status oq_emit_find_channels(oq_emitter *e, oq_arena *arena, oq_error *err);
+// A weight's shape and integers with them.
+oq_shape oq_emitted_shape(const oq_weight *weight, const oq_emitted_weight *own);
+oq_status oq_emit_widened(oq_emitter *e, const oq_weight *weight, const oq_emitted_weight *own,
+                          oq_tensor *out, oq_error *err);
+// Output channels of a layer with a bias.
+static inline size_t oq_emit_outputs(const oq_emitter *e, const oq_layer *layer) {
+    return layer->bias_count + (size_t)e->more[layer->output];
+}
+// The attributes of a layer's Conv, to the letter, but for the number of groups where that grew.
+oq_status oq_emit_conv_attributes(oq_emitter *e, const oq_layer *layer, oq_node *to, oq_error *err);
 
 // emit_elementwise.c: an elementwise node on integers.
 oq_status oq_emit_elementwise(oq_emitter *e, oq_node *node, oq_error *err);

@@ -139,7 +139,7 @@ static oq_status dequantized_product(line *l, oq_value_id rows, oq_value_id *out
     const oq_dim dims[3] = {l->batch, l->made, oq_dim_of(l->outputs)},
                  deep[3] = {l->batch, l->made, oq_dim_of(l->kernel * l->channels)};
     const oq_shape shape = OQ_SHAPE(l->kernel * l->channels, l->outputs);
-    oq_emitted_weight weight;
+    oq_emitted_weight weight = OQ_EMITTED_WEIGHT_NONE;
     oq_value_id in[2];
     oq_node *node;
     OQ_TRY(emit_columns(l, &weight, err));
@@ -169,7 +169,7 @@ static oq_status emit_scales(line *l, oq_value_id *out, oq_error *err) {
 
 static oq_status integer_product(line *l, oq_value_id rows, oq_value_id *out, oq_error *err) {
     const oq_dim dims[3] = {l->batch, l->made, oq_dim_of(l->outputs)};
-    oq_emitted_weight weight;
+    oq_emitted_weight weight = OQ_EMITTED_WEIGHT_NONE;
     oq_value_id sum, in[2];
     oq_node *node;
     bool zero = false;

@@ -26,9 +26,9 @@ static oq_status operand_float(oq_emitter *e, const oq_layer *layer, int index, 
         *out = own->dequantized;
         return ONNXQ_OK;
     }
+    const oq_shape shape = own ? oq_emitted_shape(operand->weight, own) : (oq_shape){.rank = 0};
     if (own)
-        OQ_TRY(oq_emit_shaped(e, operand->value, "_dequantized", ONNXQ_FLOAT, &operand->weight->shape, out,
-                              err));
+        OQ_TRY(oq_emit_shaped(e, operand->value, "_dequantized", ONNXQ_FLOAT, &shape, out, err));
     else
         OQ_TRY(oq_emit_value(e, q, "_dequantized", ONNXQ_FLOAT, out, err));
     if (own) own->dequantized = *out;
@@ -39,7 +39,7 @@ static oq_status operand_float(oq_emitter *e, const oq_layer *layer, int index, 
 static oq_status bias_float(oq_emitter *e, const oq_layer *layer, oq_value_id *out, oq_error *err) {
     oq_value_id q, scale;
     OQ_TRY(oq_emit_bias(e, layer, &q, &scale, err));
-    const oq_shape shape = OQ_SHAPE((int64_t)layer->bias_count);
+    const oq_shape shape = OQ_SHAPE((int64_t)oq_emit_outputs(e, layer));
     const bool named = layer->addend != OQ_NONE;
     OQ_TRY(oq_emit_shaped(e, named ? layer->addend : layer->product,
                           named ? "_dequantized" : "_bias_dequantized", ONNXQ_FLOAT, &shape, out, err));
@@ -91,8 +91,7 @@ static oq_status emit_conv(oq_emitter *e, const oq_layer *layer, oq_error *err) 
     OQ_TRY(result_of(e, layer, &result, err));
     oq_node *made;
     OQ_TRY(oq_emit_node(e, node->name, "Conv", in, 3, result, &made, err));
-    made->attrs = node->attrs;
-    made->attr_count = node->attr_count;
+    OQ_TRY(oq_emit_conv_attributes(e, layer, made, err));
     return finish(e, layer, result, err);
 }
 

@@ -16,8 +16,7 @@ static oq_status emit_conv(oq_emitter *e, const oq_layer *layer, oq_error *err) 
     OQ_TRY(oq_emit_produced(e, layer->output, &out, err));
     oq_node *made;
     OQ_TRY(oq_emit_node(e, node->name, "QLinearConv", in, 9, out, &made, err));
-    made->attrs = node->attrs; // Conv's own, to the letter
-    made->attr_count = node->attr_count;
+    OQ_TRY(oq_emit_conv_attributes(e, layer, made, err));
     return ONNXQ_OK;
 }
 

@@ -14,15 +14,16 @@ oq_shape oq_weight_params_shape(const oq_weight *w) {
 
 static oq_status emit_weight_params(oq_emitter *e, const oq_weight *w, oq_emitted_weight *out,
                                     oq_error *err) {
-    const size_t count = oq_weight_params(w);
-    const oq_shape shape = oq_weight_params_shape(w);
+    const size_t own = oq_weight_params(w), count = own + (w->per_channel ? (size_t)out->more_rows : 0);
+    oq_shape shape = oq_weight_params_shape(w);
+    if (count > own) shape = OQ_SHAPE((int64_t)count);
     oq_mem *mem = e->plan->mem;
     float *scale = oq_mem_calloc(mem, count + 1, sizeof *scale, err);
     int64_t *zero = oq_mem_calloc(mem, count + 1, sizeof *zero, err);
     oq_status status = scale && zero ? ONNXQ_OK : ONNXQ_NO_MEMORY;
     if (status == ONNXQ_OK) {
         for (size_t c = 0; c < count; c++)
-            scale[c] = oq_weight_scale(w, c), zero[c] = w->params[c].zero_point;
+            scale[c] = oq_weight_scale(w, c < own ? c : 0), zero[c] = w->params[c < own ? c : 0].zero_point;
         status = oq_emit_floats(e, w->value, "_scale", scale, &shape, &out->scale, err);
     }
     if (status == ONNXQ_OK)
@@ -58,7 +59,6 @@ oq_status oq_emit_weight_integers(oq_emitter *e, const oq_weight *weight, oq_ten
     const oq_shape shape = integers.shape;
     const char *name = oq_arena_printf(&e->graph->model->arena, err, "%s_quantized",
                                        oq_graph_value(e->graph, weight->value)->name);
-    *out = (oq_emitted_weight){OQ_NONE, OQ_NONE, OQ_NONE, OQ_NONE};
     if (!name) {
         oq_tensor_release(&integers);
         return ONNXQ_NO_MEMORY;
@@ -70,8 +70,10 @@ oq_status oq_emit_weight_integers(oq_emitter *e, const oq_weight *weight, oq_ten
 
 oq_status oq_emit_weight(oq_emitter *e, const oq_weight *weight, oq_emitted_weight **out, oq_error *err) {
     oq_emitted_weight *own = *out = &e->weights[index_of(e->plan, weight)];
+    oq_tensor integers;
     if (own->q != OQ_NONE) return ONNXQ_OK;
-    return oq_emit_weight_integers(e, weight, oq_tensor_retain(&weight->q), own, err);
+    OQ_TRY(oq_emit_widened(e, weight, own, &integers, err));
+    return oq_emit_weight_integers(e, weight, integers, own, err);
 }
 
 oq_status oq_emit_operand(oq_emitter *e, const oq_layer *layer, int index, oq_value_id *out, oq_error *err) {
@@ -121,7 +123,7 @@ oq_status oq_emit_bias(oq_emitter *e, const oq_layer *layer, oq_value_id *bias, 
     const bool named = layer->addend != OQ_NONE;
     const oq_weight *w = layer->operand[1].weight;
     const float sx = e->plan->tensors[layer->operand[0].value].params[0].scale;
-    const size_t count = layer->bias_count;
+    const size_t count = oq_emit_outputs(e, layer);
     const oq_shape shape = OQ_SHAPE((int64_t)count), own = w->per_channel ? shape : (oq_shape){.rank = 0};
     oq_mem *mem = e->plan->mem;
     int64_t *q = oq_mem_calloc(mem, count + 1, sizeof *q, err);
@@ -129,7 +131,9 @@ oq_status oq_emit_bias(oq_emitter *e, const oq_layer *layer, oq_value_id *bias, 
     oq_status status = q && s ? ONNXQ_OK : ONNXQ_NO_MEMORY;
     if (status == ONNXQ_OK) {
         for (size_t c = 0; c < count; c++) {
-            s[c] = sx * oq_weight_scale(w, w->per_channel ? c : 0);
+            const bool is_new = c >= layer->bias_count; // a zero channel
+            s[c] = sx * oq_weight_scale(w, w->per_channel && !is_new ? c : 0);
+            if (is_new) continue;
             // The planner made sure that it fits beside the accumulator.
             const double whole = (double)layer->bias[c] + oq_plan_zero_shift(e->plan, layer, c);
             q[c] = (int64_t)rint((w->factor ? whole * (double)w->factor[c] : whole) / (double)s[c]);

@@ -9,6 +9,7 @@ oq_quant_options oq_quant_defaults(void) {
                               .activation_bits = 8,
                               .per_channel = true,
                               .weight_signed = true,
+                              .whole_blocks = true,
                               .method = OQ_RANGE_AUTO,
                               .percentile = 99.99};
 }

@@ -58,8 +58,9 @@ typedef struct oq_quant_options {
     bool activation_signed; // false: uint8 (default)
     bool activation_symmetric;
     bool weight_asymmetric;
-    bool elementwise; // functions between convolutions on integers, too (elementwise.c)
-    bool guards;      // false; leave float what gains nothing by being quantized, unless it is named
+    bool elementwise;  // functions between convolutions on integers, too (elementwise.c)
+    bool whole_blocks; // zero channels where depthwise kernels want 16 at a time (channels.c)
+    bool guards;       // false; leave float what gains nothing by being quantized, unless it is named
     oq_range_method method;
     double percentile;
     const char *const *include, *const *exclude; // globs on node names or operator types ("op:Conv")

@@ -144,9 +144,20 @@ done:
     return status;
 }
 
+// Channels that the value has and the reference's does not, all else being the same.
+static int64_t more_channels(const finder *f, const oq_carrier *carrier) {
+    const oq_type *was = &oq_graph_value(f->reference, carrier->reference)->type,
+                  *is = &oq_graph_value(f->model, carrier->model)->type;
+    if (was->kind != OQ_TYPE_TENSOR || was->rank != is->rank || was->rank < 2) return 0;
+    if (!oq_dim_known(was->dim[1]) || !oq_dim_known(is->dim[1])) return 0;
+    return is->dim[1].size > was->dim[1].size ? is->dim[1].size - was->dim[1].size : 0;
+}
+
 static void add(const finder *f, const oq_carrier *carrier) {
-    f->out->of[carrier->model] = (int32_t)f->out->count;
-    f->out->items[f->out->count++] = *carrier;
+    oq_carrier *own = &f->out->items[f->out->count];
+    *own = *carrier;
+    own->more = more_channels(f, carrier);
+    f->out->of[carrier->model] = (int32_t)f->out->count++;
 }
 
 static oq_status add_integers(const finder *f, oq_error *err) {
@@ -272,26 +283,65 @@ static oq_status layout_of(const oq_carrier *c, const oq_shape *shape, oq_layout
                          oq_layout_params(out), c->channels);
 }
 
+// A copy with another number of channels: the first ones are kept, further ones are 0.
+static oq_status with_channels(oq_mem *mem, const oq_tensor *from, int64_t channels, oq_tensor *out,
+                               oq_error *err) {
+    oq_shape shape = from->shape;
+    shape.dim[1] = channels;
+    OQ_TRY(oq_tensor_new(mem, from->dtype, &shape, out, err));
+    const size_t inner = (size_t)oq_shape_range_count(&shape, 2, shape.rank) * oq_dtype_bytes(from->dtype),
+                 was = (size_t)from->shape.dim[1] * inner, is = (size_t)channels * inner;
+    const char *source = from->data;
+    char *target = out->data;
+    if (is) memset(target, 0, (size_t)shape.dim[0] * is);
+    for (int64_t n = 0; is && n < shape.dim[0]; n++, source += was, target += is)
+        memcpy(target, source, was < is ? was : is);
+    return ONNXQ_OK;
+}
+
+oq_status oq_carrier_cut(const oq_carrier *carrier, oq_mem *mem, const oq_tensor *from, oq_tensor *out,
+                         oq_error *err) {
+    if (carrier->more && from->shape.rank > 1 && from->shape.dim[1] > carrier->more)
+        return with_channels(mem, from, from->shape.dim[1] - carrier->more, out, err);
+    *out = oq_tensor_retain(from);
+    return ONNXQ_OK;
+}
+
+oq_status oq_carrier_widen(const oq_carrier *carrier, oq_mem *mem, const oq_tensor *from, oq_tensor *out,
+                           oq_error *err) {
+    if (carrier->more && from->shape.rank > 1)
+        return with_channels(mem, from, from->shape.dim[1] + carrier->more, out, err);
+    *out = oq_tensor_retain(from);
+    return ONNXQ_OK;
+}
+
 oq_status oq_carrier_dequantize(const oq_carrier *carrier, oq_mem *mem, const oq_tensor *q, oq_tensor *out,
                                 oq_error *err) {
     oq_layout layout;
+    oq_tensor all = {0};
+    oq_status status;
     OQ_TRY(layout_of(carrier, &q->shape, &layout, err));
-    OQ_TRY(oq_tensor_new(mem, ONNXQ_FLOAT, &q->shape, out, err));
-    oq_layout_dequantize(&layout, carrier->params, q->dtype, q->data, out->data);
-    return ONNXQ_OK;
+    OQ_TRY_DONE(oq_tensor_new(mem, ONNXQ_FLOAT, &q->shape, &all, err));
+    oq_layout_dequantize(&layout, carrier->params, q->dtype, q->data, all.data);
+    OQ_TRY_DONE(oq_carrier_cut(carrier, mem, &all, out, err));
+done:
+    oq_tensor_release(&all);
+    return status;
 }
 
 oq_status oq_carrier_quantize(const oq_carrier *carrier, oq_mem *mem, const oq_tensor *x, oq_tensor *out,
                               oq_error *err) {
     oq_layout layout;
-    oq_tensor floats = {0};
+    oq_tensor wide = {0}, floats = {0};
     oq_status status;
-    OQ_TRY(layout_of(carrier, &x->shape, &layout, err));
-    OQ_TRY_DONE(oq_tensor_new(mem, ONNXQ_FLOAT, &x->shape, &floats, err));
-    oq_load_f32(x->dtype, x->data, floats.data, (size_t)oq_tensor_count(x));
-    OQ_TRY_DONE(oq_tensor_new(mem, carrier->dtype, &x->shape, out, err));
+    OQ_TRY_DONE(oq_carrier_widen(carrier, mem, x, &wide, err));
+    OQ_TRY_DONE(layout_of(carrier, &wide.shape, &layout, err));
+    OQ_TRY_DONE(oq_tensor_new(mem, ONNXQ_FLOAT, &wide.shape, &floats, err));
+    oq_load_f32(wide.dtype, wide.data, floats.data, (size_t)oq_tensor_count(&wide));
+    OQ_TRY_DONE(oq_tensor_new(mem, carrier->dtype, &wide.shape, out, err));
     oq_layout_quantize(&layout, &carrier->grid, carrier->params, floats.data, carrier->dtype, out->data);
 done:
+    oq_tensor_release(&wide);
     oq_tensor_release(&floats);
     return status;
 }

@@ -8,6 +8,7 @@
 // One value of the second model that stands for a value of the reference.
 typedef struct oq_carrier {
     oq_value_id reference, model;
+    int64_t more; // channels (of axis 1) behind those of the reference, which runtimes work faster with
     bool integer; // then with the members below
     oq_dtype dtype;
     oq_grid grid; // all integers of `dtype`
@@ -30,8 +31,15 @@ oq_status oq_carriers_find(oq_mem *mem, oq_graph *reference, oq_graph *model, oq
                            oq_error *err);
 void oq_carriers_release(oq_carriers *carriers);
 
-// Integers as the floats that they stand for, and floats of any type as such integers; new tensors that the
-// caller releases. BAD_MODEL when the shape does not fit the parameters.
+// The value without the channels that the reference does not have, and the reference's with zeros as such
+// channels; a tensor that the caller releases.
+oq_status oq_carrier_cut(const oq_carrier *carrier, oq_mem *mem, const oq_tensor *from, oq_tensor *out,
+                         oq_error *err);
+oq_status oq_carrier_widen(const oq_carrier *carrier, oq_mem *mem, const oq_tensor *from, oq_tensor *out,
+                           oq_error *err);
+// Integers as the floats that they stand for, without further channels, and floats of any type as such
+// integers, with them; new tensors that the caller releases. BAD_MODEL when the shape does not fit the
+// parameters.
 oq_status oq_carrier_dequantize(const oq_carrier *carrier, oq_mem *mem, const oq_tensor *q, oq_tensor *out,
                                 oq_error *err);
 oq_status oq_carrier_quantize(const oq_carrier *carrier, oq_mem *mem, const oq_tensor *x, oq_tensor *out,

@@ -127,10 +127,9 @@ static oq_status difference_of(const oq_layers_sample *sample, const oq_carrier 
     size_t real, rows;
     if (reference->kind != OQ_VALUE_TENSOR || value->kind != OQ_VALUE_TENSOR) return ONNXQ_OK;
     oq_dataset_rows(l->data, sample->data_index, &real, &rows);
-    if (c->integer) OQ_TRY(oq_carrier_dequantize(c, l->mem, &value->tensor, &floats, err));
-    const oq_status status =
-        oq_compare_tensors(&reference->tensor, c->integer ? &floats : &value->tensor, real, rows,
-                           oq_graph_value(l->reference, c->reference)->name, out, err);
+    OQ_TRY((c->integer ? oq_carrier_dequantize : oq_carrier_cut)(c, l->mem, &value->tensor, &floats, err));
+    const oq_status status = oq_compare_tensors(&reference->tensor, &floats, real, rows,
+                                                oq_graph_value(l->reference, c->reference)->name, out, err);
     oq_tensor_release(&floats);
     return status;
 }
@@ -148,23 +147,28 @@ static void count_span(const oq_carrier *c, size_t channel, const double *y, con
     }
 }
 
-static void count_ends(const oq_layers_sample *sample, const oq_carrier *c, const oq_tensor *integers,
-                       oq_layer_sample *out) {
-    const oq_tensor q = real_rows(sample, integers), *y = &sample->seen[c->reference].tensor;
+static oq_status count_ends(const oq_layers_sample *sample, const oq_carrier *c, const oq_tensor *integers,
+                            oq_layer_sample *out, oq_error *err) {
+    oq_tensor own = {0};
+    OQ_TRY(oq_carrier_cut(c, sample->layers->mem, integers, &own, err));
+    const oq_tensor q = real_rows(sample, &own), *y = &sample->seen[c->reference].tensor;
     const size_t count = (size_t)oq_tensor_count(&q), y_bytes = oq_dtype_bytes(y->dtype),
                  q_bytes = oq_dtype_bytes(q.dtype);
-    size_t inner = c->channels > 1 ? 1 : count; // elements of one channel that follow each other
-    for (int d = (c->axis < 0 ? c->axis + q.shape.rank : c->axis) + 1; c->channels > 1 && d < q.shape.rank;
-         d++)
-        inner *= (size_t)q.shape.dim[d];
+    const int axis = c->axis < 0 ? c->axis + q.shape.rank : c->axis;
+    const bool by_channel = c->channels > 1;
+    // Elements of one channel that follow each other, and channels.
+    const size_t inner = by_channel ? (size_t)oq_shape_range_count(&q.shape, axis + 1, q.shape.rank) : count,
+                 channels = by_channel ? (size_t)q.shape.dim[axis] : 1;
     double floats[BLOCK], numbers[BLOCK];
     for (size_t i = 0, n; i < count; i += n) {
         n = inner - i % inner < BLOCK ? inner - i % inner : BLOCK;
         oq_load_f64(y->dtype, (const char *)y->data + i * y_bytes, floats, n);
         oq_load_f64(q.dtype, (const char *)q.data + i * q_bytes, numbers, n);
-        count_span(c, c->channels > 1 ? i / inner % c->channels : 0, floats, numbers, n, out);
+        count_span(c, i / inner % channels, floats, numbers, n, out);
     }
     out->elements = count;
+    oq_tensor_release(&own);
+    return ONNXQ_OK;
 }
 
 static oq_layer_sample *result_of(const oq_layers_sample *sample, size_t item) {
@@ -178,7 +182,7 @@ static oq_status compare_seen(void *self, oq_value_id id, const oq_value *value,
     oq_layer_sample *result = result_of(sample, (size_t)item);
     OQ_TRY(difference_of(sample, c, &sample->seen[c->reference], value, &result->total, err));
     if (c->integer && sample->seen[c->reference].kind == OQ_VALUE_TENSOR)
-        count_ends(sample, c, &value->tensor, result);
+        return count_ends(sample, c, &value->tensor, result, err);
     return ONNXQ_OK;
 }
 
@@ -207,17 +211,18 @@ static oq_status make_input(const oq_layers_sample *sample, const oq_carrier *c,
     oq_mem *mem = sample->layers->mem;
     const oq_value *reference = &sample->seen[c->reference];
     *original = oq_value_retain(reference);
-    if (!c->integer || reference->kind != OQ_VALUE_TENSOR) {
+    if (reference->kind != OQ_VALUE_TENSOR) {
         *carried = oq_value_retain(reference);
         return ONNXQ_OK;
     }
-    oq_tensor q, floats = {0}, rounded;
-    OQ_TRY(oq_carrier_quantize(c, mem, &reference->tensor, &q, err));
+    oq_tensor q = {0}, floats = {0}, rounded;
+    OQ_TRY((c->integer ? oq_carrier_quantize : oq_carrier_widen)(c, mem, &reference->tensor, &q, err));
     *carried = oq_value_of_tensor(q);
+    if (!c->integer) return ONNXQ_OK;
     OQ_TRY(oq_carrier_dequantize(c, mem, &q, &floats, err));
-    const oq_status status = oq_tensor_new(mem, reference->tensor.dtype, &q.shape, &rounded, err);
+    const oq_status status = oq_tensor_new(mem, reference->tensor.dtype, &floats.shape, &rounded, err);
     if (status == ONNXQ_OK) {
-        oq_store_f32(rounded.dtype, floats.data, rounded.data, (size_t)oq_tensor_count(&q));
+        oq_store_f32(rounded.dtype, floats.data, rounded.data, (size_t)oq_tensor_count(&floats));
         oq_value_release(original);
         *original = oq_value_of_tensor(rounded);
     }

@@ -1,5 +1,6 @@
 // Laws of verification: a model equals itself, known errors give known figures, threads change nothing.
 #include "support/net.h"
+#include "support/quantized.h"
 #include "verify/verify.h"
 
 #include <math.h>
@@ -250,6 +251,53 @@ START_TEST(integers_stand_for_the_values_they_were_made_from) {
 }
 END_TEST
 
+static oq_verify_result verify_channels(test_pair *pair, bool whole_blocks, oq_dataset **data) {
+    oq_quant_options options = oq_quant_defaults();
+    oq_verify_result result;
+    oq_error err = {0};
+    options.whole_blocks = whole_blocks;
+    test_pair_quantize(
+        pair, 13,
+        "in x float32[1,3,6,6]\nrandom e float32[12,3,1,1] 1 .6\nrandom w float32[12,1,3,3] 3 .4\n"
+        "random p float32[5,12,1,1] 5 .4\nc = Conv(x, e)\nr = Tanh(c)\nd = Conv(r, w) group=12\n"
+        "y = Conv(d, p)\nout y\n",
+        &options);
+    CK_OK(oq_infer_graph(pair->model->graph, &err), &err);
+    CK_OK(oq_dataset_synthetic(&pair->mem, pair->original->graph, 3, 1, data, &err), &err);
+    CK_OK(oq_verify(pair->original->graph, pair->model->graph, *data, &(oq_verify_options){.layers = true},
+                    &result, &err),
+          &err);
+    return result;
+}
+
+// Channels that the second model has beyond those of the reference change no figure of any layer.
+START_TEST(further_channels_are_left_out) {
+    test_pair plain, wide;
+    oq_dataset *data[2];
+    oq_verify_result r[2] = {verify_channels(&plain, false, &data[0]),
+                             verify_channels(&wide, true, &data[1])};
+    ck_assert_int_eq(
+        oq_graph_value(plain.model->graph, test_value(plain.model, "c_quantized"))->type.dim[1].size, 12);
+    ck_assert_int_eq(
+        oq_graph_value(wide.model->graph, test_value(wide.model, "c_quantized"))->type.dim[1].size, 16);
+    ck_assert_uint_eq(r[0].layer_count, 5); // x, c, r, d, y
+    ck_assert_uint_eq(r[1].layer_count, 5);
+    for (size_t i = 0; i < 5; i++) {
+        const oq_layer_difference *a = &r[0].layers[i], *b = &r[1].layers[i];
+        ck_assert_str_eq(a->name, b->name);
+        ck_assert(a->total.noise > 0 && a->total.noise == b->total.noise);
+        ck_assert(a->arising.noise == b->arising.noise && a->arriving == b->arriving);
+        ck_assert(a->elements == b->elements && a->at_ends == b->at_ends && a->cut_off == b->cut_off);
+        ck_assert(memcmp(a->sketch, b->sketch, sizeof a->sketch) == 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        oq_verify_release(&r[i]);
+        oq_dataset_free(data[i]);
+        test_pair_release(i ? &wide : &plain);
+    }
+}
+END_TEST
+
 START_TEST(models_that_do_not_belong_together_are_refused) {
     both b;
     setup(&b, 1);
@@ -277,6 +325,7 @@ int main(void) {
     tcase_add_test(tcase, sequences_are_compared);
     tcase_add_test(tcase, threads_change_no_figure);
     tcase_add_test(tcase, integers_stand_for_the_values_they_were_made_from);
+    tcase_add_test(tcase, further_channels_are_left_out);
     tcase_add_test(tcase, models_that_do_not_belong_together_are_refused);
     suite_add_tcase(suite, tcase);
     return test_main(suite);
