@@ -50,9 +50,12 @@ oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options 
     q->activation_bits = o->activation_bits;
     q->per_channel = !o->per_tensor;
     q->group_size = o->group_size;
-    q->embedding_bits = o->embedding_bits > 0                                         ? o->embedding_bits
-                        : o->embedding_bits == 0 && o->mode == ONNXQ_MODE_WEIGHT_ONLY ? 8
-                                                                                      : 0;
+    // Where weights have more bits than tables would, nobody asked for such a loss.
+    q->embedding_by_gain = o->embedding_bits == 0 && o->mode != ONNXQ_MODE_WEIGHT_ONLY;
+    q->embedding_bits = o->embedding_bits > 0                        ? o->embedding_bits
+                        : q->embedding_by_gain && o->weight_bits > 8 ? 0
+                        : o->embedding_bits == 0                     ? 8
+                                                                     : 0;
     q->weight_signed = o->weight_type == ONNXQ_INT8;
     q->activation_signed = o->activation_type == ONNXQ_INT8;
     q->activation_symmetric = o->activation_symmetric;
@@ -92,8 +95,13 @@ oq_status oq_overrides_make(const onnxq_convert_options *o, const oq_prepared *p
 static oq_status make_plan(const onnxq_session *session, oq_quantization *q, const oq_dataset *data,
                            const onnxq_convert_options *options, oq_plan **plan, oq_convert_facts *facts,
                            oq_error *err) {
-    const oq_correct_options correct = {
-        .tuning = facts->tuning, .progress = &session->progress, .pool = session->pool};
+    bool tables = false;
+    if (q->quant.embedding_by_gain && facts->goal == OQ_GOAL_NONE)
+        OQ_TRY(oq_storage_any(q->model->graph, &q->quant, &tables, err));
+    const oq_correct_options correct = {.tuning = facts->tuning,
+                                        .tables = tables ? &q->quant : NULL,
+                                        .progress = &session->progress,
+                                        .pool = session->pool};
     oq_budget_options budget = {.metric = facts->metric,
                                 .value = facts->asked,
                                 .tuning = facts->tuning,
@@ -139,7 +147,7 @@ static oq_status choose_widths(const onnxq_session *session, const oq_prepared *
     return ONNXQ_OK;
 }
 
-// Weight-only mode, and the tables of static mode. `stats` and `data` may be NULL.
+// Weight-only mode. `stats` and `data` may be NULL.
 static oq_status store(const onnxq_model *model, oq_prepared *prepared, const oq_stats *stats,
                        const oq_dataset *data, const oq_quant_options *quant, oq_convert_facts *facts,
                        oq_error *err) {
@@ -165,6 +173,7 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
     oq_quantization q = {0};
     oq_plan *plan = NULL;
     oq_graph *graph = prepared->model->graph;
+    oq_storage *tables = NULL;
     oq_status status;
     facts->tuning = oq_tuning_of(options, data);
     OQ_TRY_DONE(choose_widths(model->session, prepared, stats, data, &quant, facts, err));
@@ -173,9 +182,12 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
     OQ_TRY_DONE(make_plan(model->session, &q, data, options, &plan, facts, err));
     OQ_TRY_DONE(oq_ranges_check(stats, graph, plan, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
-    OQ_TRY_DONE(oq_quantization_emit(&q, plan, graph, err));
-    if (quant.embedding_bits) OQ_TRY_DONE(store(model, prepared, NULL, NULL, &quant, facts, err));
+    if (facts->correction.tables_judged && !facts->correction.tables_kept)
+        q.quant.tables_refused = "the outputs would lose more than .2 dB, on samples held out";
+    OQ_TRY_DONE(oq_quantization_emit(&q, plan, graph, &tables, err));
+    if (tables) OQ_TRY_DONE(oq_convert_facts_storage(model->model, tables, facts, err));
 done:
+    oq_storage_free(tables);
     oq_plan_free(plan);
     oq_quantization_release(&q);
     return status;
@@ -236,16 +248,20 @@ static oq_status convert_dynamic(const onnxq_model *model, oq_prepared *prepared
                                  const oq_quant_options *quant, oq_convert_facts *facts, oq_error *err) {
     oq_graph *graph = prepared->model->graph;
     oq_plan *plan = NULL;
+    oq_storage *tables = NULL;
     oq_status status;
     OQ_TRY(oq_pass_upgrade_opset(prepared->model, oq_quant_minimum_opset(quant), err));
     OQ_TRY(oq_infer_graph(graph, err));
     OQ_TRY(oq_plan_make(graph, NULL, quant, &plan, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
     OQ_TRY_DONE(oq_plan_emit(plan, graph, err));
+    OQ_TRY_DONE(oq_tables_emit(graph, quant, &tables, err));
+    if (tables) OQ_TRY_DONE(oq_convert_facts_storage(model->model, tables, facts, err));
     OQ_TRY_DONE(oq_graph_sweep(graph, true, err));
     OQ_TRY_DONE(oq_infer_graph(graph, err));
     OQ_TRY_DONE(oq_check_graph(graph, false, err));
 done:
+    oq_storage_free(tables);
     oq_plan_free(plan);
     return status;
 }

@@ -24,7 +24,8 @@ const option convert_shared_options[] = {
      "with --mode weight-only: one weight scale per N neighbours along the sum (16 to 128 are usual)",
      AT(group_size), 1, 1e9},
     {"embeddings", 0, OPTION_CHOICE, "auto|8|4|2|float",
-     "width of the rows of tables that Gather looks up (default: 8 with --mode weight-only, else float)",
+     "width of the rows of tables that Gather looks up (auto: 8, where that loses next to nothing or "
+     "--mode is weight-only)",
      AT(embeddings), 0, 0},
     {"format", 0, OPTION_CHOICE, "qoperator|qdq",
      "integer operators (the default), or QuantizeLinear/DequantizeLinear pairs that the runtime fuses",

@@ -28,7 +28,6 @@ static int64_t opset_of(const oq_quant_options *options, int weight_bits, int ac
 int64_t oq_quant_minimum_opset(const oq_quant_options *options) {
     if (options->mode == OQ_MODE_DYNAMIC) return 11; // DynamicQuantizeLinear
     int64_t opset = opset_of(options, options->weight_bits, options->activation_bits);
-    if (options->embedding_bits && opset < 13) opset = 13; // operators that unpack rows
     for (size_t i = 0; i < options->override_count; i++) {
         int weight_bits, activation_bits;
         if (options->overrides[i].leave_float) continue;

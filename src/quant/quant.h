@@ -52,10 +52,12 @@ typedef struct oq_quant_options {
     oq_target target;
     int weight_bits, activation_bits; // 8
     bool per_channel;                 // weights
-    int64_t group_size;     // weight-only: one scale per so many neighbours along the sum; 0: per channel
-    int embedding_bits;     // of tables that Gather looks rows up in (storage.h); 0: float
-    bool weight_signed;     // int8 (default) or uint8
-    bool activation_signed; // false: uint8 (default)
+    int64_t group_size;         // weight-only: one scale per so many neighbours along the sum; 0: per channel
+    int embedding_bits;         // of tables that Gather looks rows up in (storage.h); 0: float
+    bool embedding_by_gain;     // only of tables that are large and lose next to nothing
+    const char *tables_refused; // not NULL: tables stay float, for this reason
+    bool weight_signed;         // int8 (default) or uint8
+    bool activation_signed;     // false: uint8 (default)
     bool activation_symmetric;
     bool weight_asymmetric;
     bool elementwise;  // functions between convolutions on integers, too (elementwise.c)

@@ -3,7 +3,8 @@
 
 #include "quant/plan.h"
 
-#define FIT_EXPONENT 2.4 // of the rounding error that the range search minimises
+#define FIT_EXPONENT    2.4  // of the rounding error that the range search minimises
+#define MOST_TABLE_LOSS 3e-4 // 35 dB: squared error of a table's rows over their squares, in the mean
 
 static oq_status new_storage(oq_graph *graph, const oq_quant_options *options, oq_storage **out,
                              oq_error *err) {
@@ -42,6 +43,14 @@ oq_status oq_storage_opset(oq_graph *graph, const oq_quant_options *options, int
     const oq_status status = new_storage(graph, options, &s, err);
     for (size_t i = 0; status == ONNXQ_OK && i < s->count; i++)
         if (opset_of(&s->items[i]) > *opset) *opset = opset_of(&s->items[i]);
+    oq_storage_free(s);
+    return status;
+}
+
+oq_status oq_storage_any(oq_graph *graph, const oq_quant_options *options, bool *any, oq_error *err) {
+    oq_storage *s = NULL;
+    const oq_status status = new_storage(graph, options, &s, err);
+    *any = s && s->count;
     oq_storage_free(s);
     return status;
 }
@@ -85,6 +94,28 @@ static oq_status importance_of(const oq_storage *s, size_t index, float **out, o
     return *out ? ONNXQ_OK : ONNXQ_NO_MEMORY;
 }
 
+// Squared error over squares of a table's rows, in the mean over the rows that are not 0: which of them will
+// be looked up is not known. Tables of 8 bits alone.
+static double table_loss(const oq_stored *stored, const float *x) {
+    const size_t rows = (size_t)stored->shape.dim[0];
+    const size_t columns = (size_t)oq_shape_range_count(&stored->shape, 1, stored->shape.rank);
+    const size_t params = oq_layout_params(&stored->layout);
+    const int8_t *q = stored->q.data;
+    double sum = 0, counted = 0;
+    for (size_t r = 0; r < rows; r++) {
+        const oq_qparam *p = &stored->params[params == rows ? r : 0];
+        double power = 0, error = 0;
+        for (size_t i = r * columns; i < (r + 1) * columns; i++) {
+            const int level = stored->grid.is_signed ? q[i] : (uint8_t)q[i];
+            const double wrong = (double)x[i] - (double)(level - p->zero_point) * (double)p->scale;
+            power += (double)x[i] * (double)x[i];
+            error += wrong * wrong;
+        }
+        if (power > 0) sum += error / power, counted++;
+    }
+    return counted > 0 ? sum / counted : 0;
+}
+
 static oq_status quantize(const oq_storage *s, oq_stored *stored, const float *x, const float *importance,
                           oq_error *err) {
     // The whole range is best as a rule; with few bits the largest weights cost the others too much.
@@ -102,6 +133,9 @@ static oq_status quantize(const oq_storage *s, oq_stored *stored, const float *x
                          oq_graph_value(s->graph, stored->value)->name, stored->params, err));
     OQ_TRY(oq_tensor_new(s->mem, stored->carrier, &stored->shape, &stored->q, err));
     oq_layout_quantize(&stored->layout, &stored->grid, stored->params, x, stored->carrier, stored->q.data);
+    if (stored->table && s->options.embedding_by_gain && oq_dtype_info(stored->carrier)->bits == 8 &&
+        table_loss(stored, x) > MOST_TABLE_LOSS)
+        stored->dropped = "its rows would keep less than 35 dB in the mean";
     return ONNXQ_OK;
 }
 

@@ -55,6 +55,8 @@ typedef struct oq_storage {
 oq_status oq_storage_find(oq_storage *storage, oq_error *err);
 // The least opset of ai.onnx in which this graph's weights can be written as `options` say.
 oq_status oq_storage_opset(oq_graph *graph, const oq_quant_options *options, int64_t *opset, oq_error *err);
+// Whether there is anything that `options` would store.
+oq_status oq_storage_any(oq_graph *graph, const oq_quant_options *options, bool *any, oq_error *err);
 // Decides and computes everything. `graph` is the main graph, prepared and of that opset; it is not changed
 // and must outlive the result. Errors: USAGE when options contradict each other.
 // `stats` may be NULL; else weights whose inputs' channels it knows are rounded with the least error where

@@ -6,6 +6,8 @@
 
 // Below so many elements the nodes of a look-up cost more than the bytes are worth.
 #define SMALL_TABLE 4096
+// From so many on they are worth it to those who did not ask: 192 KiB less.
+#define LARGE_TABLE 65536
 
 // --- blocks ---
 
@@ -96,6 +98,21 @@ static oq_status describe_table(const oq_storage *s, const oq_node *node, oq_sto
     return oq_layout_make(&out->shape, &out->granularity, &out->layout, &out->params_shape, err);
 }
 
+// A table that anything else reads as well would be in the file twice.
+static bool is_only_looked_up(const oq_storage *s, oq_value_id table, const oq_shape *shape) {
+    const oq_gvalue *value = oq_graph_value(s->graph, table);
+    oq_weight_axes axes;
+    for (size_t u = 0; u < value->use_count; u++) {
+        const oq_use use = value->uses[u];
+        const oq_node *reader = oq_graph_node(s->graph, use.node);
+        const oq_rule *rule = oq_rule_find(reader);
+        if (!rule || !rule->weight_axes || !rule->weight_axes(reader, (size_t)use.input, shape, &axes) ||
+            !axes.rows)
+            return false;
+    }
+    return !value->is_output;
+}
+
 static oq_status consider_table(oq_storage *s, const oq_node *node, oq_error *err) {
     oq_weight_axes axes;
     oq_stored stored;
@@ -105,9 +122,12 @@ static oq_status consider_table(oq_storage *s, const oq_node *node, oq_error *er
     const oq_constant *constant = oq_graph_constant(s->graph, node->inputs[0]);
     if (!constant || constant->dtype != ONNXQ_FLOAT) return ONNXQ_OK;
     if (!rule->weight_axes(node, 0, &constant->shape, &axes) || !axes.rows) return ONNXQ_OK;
-    if (oq_options_choose(&s->options, node, &use.reason)) {
-        if (oq_shape_count(&constant->shape) < SMALL_TABLE) use.reason = "its table is too small to gain";
-    }
+    const int64_t elements = oq_shape_count(&constant->shape);
+    if (s->options.embedding_by_gain &&
+        (elements < LARGE_TABLE || !is_only_looked_up(s, node->inputs[0], &constant->shape)))
+        return ONNXQ_OK;
+    if (oq_options_choose(&s->options, node, &use.reason))
+        use.reason = elements < SMALL_TABLE ? "its table is too small to gain" : s->options.tables_refused;
     if (!use.reason) {
         OQ_TRY(describe_table(s, node, &stored, err));
         OQ_TRY(add_stored(s, &stored, &use.stored, err));

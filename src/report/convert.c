@@ -68,6 +68,7 @@ static json_t *tuning_json(const oq_convert_facts *facts) {
     json_object_set_new(out, "sqnr_db_before", oq_json_real(c->before));
     json_object_set_new(out, "sqnr_db_after", oq_json_real(c->after));
     json_object_set_new(out, "kept", json_boolean(c->kept));
+    if (c->tables_judged) json_object_set_new(out, "sqnr_db_tables", oq_json_real(c->tables));
     return out;
 }
 
@@ -80,6 +81,9 @@ static void print_tuning(const json_t *c, oq_text *into) {
     oq_text_printf(into, "biases of %zu, SQNR %.2f -> %.2f dB on %zu samples held out\n",
                    oq_json_count(c, "layers_corrected"), oq_json_number(c, "sqnr_db_before"),
                    oq_json_number(c, "sqnr_db_after"), oq_json_count(c, "judged_on"));
+    if (json_object_get(c, "sqnr_db_tables"))
+        oq_text_printf(into, "tables in 8 bits alone: SQNR %.2f dB on these samples\n",
+                       oq_json_number(c, "sqnr_db_tables"));
 }
 
 // Where the ranges come from.

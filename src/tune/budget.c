@@ -76,7 +76,7 @@ static oq_status verify(hunt *h, oq_plan *plan, double *figure, oq_error *err) {
     oq_verify_result result = {0};
     oq_status status;
     OQ_TRY_DONE(oq_model_clone(h->q->model, &clone, err));
-    OQ_TRY_DONE(oq_quantization_emit(h->q, plan, clone->graph, err));
+    OQ_TRY_DONE(oq_quantization_emit(h->q, plan, clone->graph, NULL, err));
     OQ_TRY_DONE(oq_verify(h->q->model->graph, clone->graph, h->data, &options, &result, err));
     *figure = worst_figure(h->options->metric, &result);
     h->out->samples = result.samples;

@@ -7,7 +7,7 @@
 #include "tune/visit.h"
 
 enum { MOST_SAMPLES = 96 }; // that layers are fitted on
-#define BEST_SQNR 200.0     // dB of equal outputs, so that means stay finite
+#define TABLES_BELOW 13.0   // dB between the plan's errors and those of tables that may be stored: .2 dB
 
 // --- one layer ---
 
@@ -130,9 +130,10 @@ oq_status oq_correct_layers(oq_plan *plan, oq_graph *graph, const oq_dataset *da
 
 // --- judgement ---
 
-// One way to tune, undone when the samples that judge do not prefer it to `before`.
+// One way to tune, undone when the samples that judge do not prefer it to `verdict`, which becomes that of
+// the tuned plan otherwise.
 static oq_status try(oq_plan *plan, const oq_judge *judge, const oq_correct_options *options,
-                     const oq_verdict *before, oq_correction *out, oq_error *err) {
+                     oq_verdict *verdict, oq_correction *out, oq_error *err) {
     oq_verdict after = {0};
     out->layers = 0;
     out->rounding = (oq_rounding_counts){0};
@@ -142,10 +143,36 @@ static oq_status try(oq_plan *plan, const oq_judge *judge, const oq_correct_opti
     const oq_status status = oq_judge_plan(judge, plan, &after, err);
     if (status == ONNXQ_OK) {
         out->after = after.sqnr;
-        out->kept = oq_judge_prefers(judge, &after, before);
+        out->kept = oq_judge_prefers(judge, &after, verdict);
     }
-    if (!out->kept) oq_plan_revert(plan);
+    if (out->kept) {
+        const oq_verdict worse = *verdict;
+        *verdict = after;
+        after = worse;
+    } else {
+        oq_plan_revert(plan);
+    }
     oq_verdict_release(judge, &after);
+    return status;
+}
+
+// What tables lose is measured without the plan, whose own errors fall otherwise with every change before
+// them: the noise of the two adds up.
+static oq_status judge_tables(const oq_judge *judge, const oq_quant_options *tables, const oq_verdict *plan,
+                              oq_correction *out, oq_error *err) {
+    oq_model *clone = NULL;
+    oq_verdict alone = {0};
+    oq_status status = oq_model_clone(judge->model, &clone, err);
+    if (status == ONNXQ_OK) status = oq_tables_emit(clone->graph, tables, NULL, err);
+    if (status == ONNXQ_OK) status = oq_infer_graph(clone->graph, err);
+    if (status == ONNXQ_OK) status = oq_judge_graph(judge, clone->graph, &alone, err);
+    if (status == ONNXQ_OK) {
+        out->tables_judged = true;
+        out->tables = alone.sqnr;
+        out->tables_kept = alone.sqnr >= plan->sqnr + TABLES_BELOW;
+    }
+    oq_verdict_release(judge, &alone);
+    oq_model_free(clone);
     return status;
 }
 
@@ -153,20 +180,21 @@ oq_status oq_correct_plan(oq_plan *plan, oq_model *model, const oq_dataset *data
                           const oq_correct_options *options, oq_correction *out, oq_error *err) {
     oq_correct_options less = *options;
     oq_judge judge = {0};
-    oq_verdict before = {0};
+    oq_verdict verdict = {0};
     oq_status status;
     *out = (oq_correction){0};
     if (oq_dataset_count(data) == 0) return ONNXQ_OK;
     OQ_TRY_DONE(oq_judge_begin(&judge, model, data, OQ_CORRECT_JUDGES, options->pool, err));
-    OQ_TRY_DONE(oq_judge_plan(&judge, plan, &before, err));
+    OQ_TRY_DONE(oq_judge_plan(&judge, plan, &verdict, err));
     out->judged = judge.count;
-    out->before = before.sqnr;
-    OQ_TRY_DONE(try(plan, &judge, options, &before, out, err));
+    out->before = verdict.sqnr;
+    OQ_TRY_DONE(try(plan, &judge, options, &verdict, out, err));
     less.tuning.rounding = OQ_ROUNDING_NEAREST;
     if (!out->kept && out->rounding.kept && less.tuning.biases)
-        OQ_TRY_DONE(try(plan, &judge, &less, &before, out, err));
+        OQ_TRY_DONE(try(plan, &judge, &less, &verdict, out, err));
+    if (options->tables) OQ_TRY_DONE(judge_tables(&judge, options->tables, &verdict, out, err));
 done:
-    oq_verdict_release(&judge, &before);
+    oq_verdict_release(&judge, &verdict);
     oq_judge_end(&judge);
     return status;
 }

@@ -35,8 +35,12 @@ oq_status oq_quantization_plan(const oq_quantization *q, const oq_dataset *data,
 oq_status oq_quantization_write(oq_plan *plan, oq_graph *graph, oq_error *err);
 
 // Writes the plan into q's own graph (the end of q's use for planning), or into the graph of an unchanged
-// clone of q->model: swept, inferred and checked.
-oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph *graph, oq_error *err);
+// clone of q->model, and stores tables as the options say: swept, inferred and checked. `tables` (may be
+// NULL) receives what became of those, NULL where there are none; the caller frees it.
+oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph *graph, oq_storage **tables,
+                               oq_error *err);
+// Tables alone, of a graph in which everything else is written; the graph is to be swept and inferred anew.
+oq_status oq_tables_emit(oq_graph *graph, const oq_quant_options *quant, oq_storage **tables, oq_error *err);
 
 // Weight-only mode: `model` is prepared and is raised to the opset that the options need; `stats` are of the
 // prepared model or NULL; the caller frees the storage. Then it is written: swept, inferred and checked.

@@ -69,7 +69,7 @@ static oq_status quantize(const run *r, oq_model *clone, oq_sweep_point *point, 
     OQ_TRY_DONE(oq_quantization_plan(&q, s->data, &correct, &plan, &correction, err));
     point->plan = oq_plan_summarize(plan);
     if (!point->plan.quantized) OQ_TRY_DONE(refuse_empty_plan(clone->graph, plan, err));
-    OQ_TRY_DONE(oq_quantization_emit(&q, plan, clone->graph, err));
+    OQ_TRY_DONE(oq_quantization_emit(&q, plan, clone->graph, NULL, err));
 done:
     oq_plan_free(plan);
     oq_quantization_release(&q);

@@ -30,6 +30,7 @@ typedef struct oq_rounding_counts {
 
 typedef struct oq_correct_options {
     oq_tuning tuning;
+    const oq_quant_options *tables; // not NULL: what storing tables as these say costs is judged, too
     const oq_progress *progress;
     oq_pool *pool; // samples over threads, or NULL; the result does not depend on it
 } oq_correct_options;
@@ -41,6 +42,8 @@ typedef struct oq_correction {
     double before, after; // SQNR in dB on those, mean over the outputs
     bool kept;
     oq_rounding_counts rounding;
+    bool tables_judged, tables_kept;
+    double tables; // SQNR in dB of tables in integers alone, as above
 } oq_correction;
 
 enum { OQ_CORRECT_JUDGES = 64 }; // the most samples that decide
@@ -49,7 +52,8 @@ enum { OQ_CORRECT_JUDGES = 64 }; // the most samples that decide
 // what the layer gives differs least from the float model, and the bias takes up the mean error of each
 // output channel (Finkelstein et al. 2019; Nagel et al. 2019, section 4.2). `plan` is of `model`'s main graph
 // and not yet emitted; the model is not changed. When the result is not better, biases alone are tried, and
-// then the plan is left as it was.
+// then the plan is left as it was. Tables are kept when their error at the outputs is a twentieth of the
+// plan's, so that it costs .2 dB.
 oq_status oq_correct_plan(oq_plan *plan, oq_model *model, const oq_dataset *data,
                           const oq_correct_options *options, oq_correction *out, oq_error *err);
 // The changes alone, on samples that are not held out: nothing is judged or undone. `out`: layers, samples

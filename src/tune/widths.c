@@ -302,7 +302,7 @@ static oq_status write_model(search *s, const oq_correct_options *tune, oq_model
     OQ_TRY_DONE(oq_model_clone(s->source->prepared, out, err));
     OQ_TRY_DONE(oq_quantization_begin(&q, *out, s->source->stats, &quant, err));
     OQ_TRY_DONE(oq_quantization_plan(&q, s->source->data, tune, &plan, &correction, err));
-    OQ_TRY_DONE(oq_quantization_emit(&q, plan, (*out)->graph, err));
+    OQ_TRY_DONE(oq_quantization_emit(&q, plan, (*out)->graph, NULL, err));
 done:
     oq_plan_free(plan);
     oq_quantization_release(&q);

@@ -78,7 +78,7 @@ static double sqnr_held_out(setting *s) {
     oq_verify_result r;
     const oq_verify_options options = {.first = OQ_HOLD_OUT_EVERY - 1, .stride = OQ_HOLD_OUT_EVERY};
     CK_OK(oq_model_clone(s->model, &clone, &err), &err);
-    CK_OK(oq_quantization_emit(&s->q, s->plan, clone->graph, &err), &err);
+    CK_OK(oq_quantization_emit(&s->q, s->plan, clone->graph, NULL, &err), &err);
     CK_OK(oq_verify(s->model->graph, clone->graph, s->data, &options, &r, &err), &err);
     const double sqnr = oq_difference_sqnr(&r.outputs[0].all);
     oq_verify_release(&r);
@@ -122,7 +122,7 @@ START_TEST(in_qdq_the_bad_layer_gets_16_bits) {
     ck_assert_uint_eq(s.found.reverted_count, 1);
     ck_assert_int_eq(s.found.reverted[0].node, test_producer(s.model, "b")->id);
     ck_assert_uint_eq(oq_plan_summarize(s.plan).quantized, 3);
-    CK_OK(oq_quantization_emit(&s.q, s.plan, s.model->graph, &err), &err);
+    CK_OK(oq_quantization_emit(&s.q, s.plan, s.model->graph, NULL, &err), &err);
     ck_assert_int_eq(oq_model_opset(s.model, ""), 21);
     release(&s);
 }

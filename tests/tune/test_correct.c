@@ -249,6 +249,35 @@ START_TEST(a_bias_that_overflows_is_refused) {
 }
 END_TEST
 
+// Tables beside a plan that loses much (4 bits) cost next to nothing, beside one that loses less than they
+// do they cost all.
+START_TEST(tables_are_judged) {
+    oq_error err = {0};
+    setting s = {0};
+    oq_quant_options options = oq_quant_defaults();
+    options.embedding_bits = 8;
+    options.embedding_by_gain = true;
+    options.weight_bits = _i ? 16 : 3;
+    options.activation_bits = _i ? 16 : 8;
+    options.format = OQ_FORMAT_QDQ;
+    test_pair_init(&s.pair, 21,
+                   "in ids int64[5]\nrandom t float32[900,80] 1 1\nrandom w float32[80,9] 2 1\n"
+                   "e = Gather(t, ids)\nm = MatMul(e, w)\ny = Neg(m)\nout y\n");
+    test_pair_range(&s.pair, "e", -1, 1);
+    test_pair_range(&s.pair, "m", -20, 20);
+    test_pair_plan(&s.pair, &options);
+    CK_OK(oq_dataset_synthetic(&s.pair.mem, s.pair.original->graph, 20, 3, &s.data, &err), &err);
+    CK_OK(oq_correct_plan(s.pair.plan, s.pair.model, s.data,
+                          &(oq_correct_options){.tuning = {.biases = true}, .tables = &options}, &s.found,
+                          &err),
+          &err);
+    ck_assert(s.found.tables_judged);
+    ck_assert_msg(s.found.tables > 40 && s.found.tables < 60, "%g dB", s.found.tables);
+    ck_assert_int_eq(s.found.tables_kept, !_i);
+    release(&s);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("tune/correct");
     TCase *laws = tcase_create("laws");
@@ -260,6 +289,7 @@ int main(void) {
     tcase_add_test(laws, an_exact_model_stays_as_it_is);
     tcase_add_test(laws, revert_restores_every_layer);
     tcase_add_test(laws, a_bias_that_overflows_is_refused);
+    tcase_add_loop_test(laws, tables_are_judged, 0, 2);
     suite_add_tcase(suite, laws);
     return test_main(suite);
 }

@@ -82,7 +82,7 @@ static oq_verify_result whole_model(setting *s, oq_node_id layer) {
     CK_OK(oq_quantization_plan(&one, NULL, NULL, &plan, NULL, &err), &err);
     ck_assert_uint_eq(oq_plan_summarize(plan).quantized, 1);
     CK_OK(oq_model_clone(s->model, &clone, &err), &err);
-    CK_OK(oq_quantization_emit(&one, plan, clone->graph, &err), &err);
+    CK_OK(oq_quantization_emit(&one, plan, clone->graph, NULL, &err), &err);
     CK_OK(oq_verify(s->model->graph, clone->graph, s->data, &(oq_verify_options){0}, &result, &err), &err);
     oq_plan_free(plan);
     oq_model_free(clone);

@@ -74,7 +74,7 @@ static double bytes_of(setting *s) {
     CK_OK(oq_model_clone(s->model, &clone, &err), &err);
     CK_OK(oq_quantization_begin(&q, clone, s->stats, &quant, &err), &err);
     CK_OK(oq_quantization_plan(&q, NULL, NULL, &plan, NULL, &err), &err);
-    CK_OK(oq_quantization_emit(&q, plan, clone->graph, &err), &err);
+    CK_OK(oq_quantization_emit(&q, plan, clone->graph, NULL, &err), &err);
     CK_OK(oq_onnx_size(clone, &bytes, &err), &err);
     oq_plan_free(plan);
     oq_quantization_release(&q);
