@@ -1,6 +1,7 @@
 // Sequential bias correction: each layer's bias takes up the mean error that it has when all before it is
 // quantized.
 #include "tune/judge.h"
+#include "tune/quantize.h"
 #include "tune/round_layer.h"
 #include "tune/samples.h"
 #include "tune/tune.h"

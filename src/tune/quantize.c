@@ -98,7 +98,7 @@ oq_status oq_tables_emit(oq_graph *graph, const oq_quant_options *quant, oq_stor
     if (tables) *tables = NULL;
     if (!quant->embedding_bits) return ONNXQ_OK;
     oq_status status = oq_weights_store(graph->model, NULL, quant, &storage, err);
-    if (status == ONNXQ_OK && storage->count) status = oq_storage_emit(storage, err);
+    if (status == ONNXQ_OK && storage->count) status = oq_storage_emit(storage, graph, err);
     if (status != ONNXQ_OK || !tables || !storage->use_count)
         oq_storage_free(storage);
     else
