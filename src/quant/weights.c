@@ -8,6 +8,8 @@
 #define INT32_TOP 2147483647.0
 // A channel of zeros takes the scale at which its bias has this magnitude: 16 bits.
 #define ZERO_CHANNEL_BIAS 32767.0
+// A channel adds nothing to its layer where its scale has no more than this share of the largest one.
+#define NOTHING 0x1p-20
 
 static const oq_operand *activation_of(const oq_layer *layer) {
     return &layer->operand[layer->operand[0].constant ? 1 : 0];
@@ -31,17 +33,39 @@ static double whole_bias(const oq_plan *plan, const oq_layer *layer, size_t outp
 
 // The scale that one output channel needs at least, so that |bias| / (s_x s_w) and the accumulator stay below
 // 2^31.
-static double needed_scale(const oq_plan *plan, const oq_layer *layer, const oq_weight *w, size_t output,
-                           double sx, double reach) {
+static double needed_for_bias(const oq_plan *plan, const oq_layer *layer, const oq_weight *w, size_t output,
+                              double sx, double reach) {
     const double bias = fabs(whole_bias(plan, layer, output, bias_of(layer, output)));
     const double own = (double)oq_weight_param(w, output).scale,
                  top = INT32_TOP - reach * (double)w->reach[output];
-    if (bias == 0) return own;
+    if (bias == 0 || !layer->integer_bias) return own;
     if (w->reach[output] == 0 && w->per_channel) return bias / (sx * ZERO_CHANNEL_BIAS);
     // Raising shrinks the accumulator too, so that what fits beside the present one fits for certain.
     if (top > 1 && bias / (sx * own) >= top)
         return bias / (sx * top) * (1 + 4 * (double)FLT_EPSILON) + FLT_MIN;
     return own;
+}
+
+static float output_scale(const oq_plan *plan, const oq_layer *layer) {
+    return layer->integer ? plan->tensors[layer->output].made.scale : 1.0f;
+}
+
+// The scale that one output channel needs at least, so that its products with s_x, and those divided by s_y,
+// are normal numbers: channels that died in training hold weights of 1e-38 and less. 0 for a channel that
+// counts beside the others, whose largest scale is `top`.
+static double needed_for_product(const oq_plan *plan, const oq_layer *layer, const oq_weight *w,
+                                 size_t output, double sx, double top) {
+    const double factor = w->factor ? (double)w->factor[w->per_channel ? output : 0] : 1;
+    const double least = (double)FLT_MIN * (1 + 4 * (double)FLT_EPSILON) *
+                         fmax(1, (double)output_scale(plan, layer)) / (sx * factor);
+    return least <= NOTHING * top ? least : 0;
+}
+
+static double largest_scale(const oq_weight *w) {
+    double top = 0;
+    for (size_t output = 0; output < w->outputs; output++)
+        if (w->reach[output]) top = fmax(top, (double)oq_weight_param(w, output).scale);
+    return top;
 }
 
 static oq_status raise_scales(oq_plan *plan, oq_layer *layer, oq_operand *operand, double sx, double reach,
@@ -50,11 +74,13 @@ static oq_status raise_scales(oq_plan *plan, oq_layer *layer, oq_operand *operan
     float *scale = oq_mem_calloc(plan->mem, oq_weight_params(w) + 1, sizeof *scale, err);
     if (!scale) return ONNXQ_NO_MEMORY;
     bool raised = false;
+    const double top = largest_scale(w);
     for (size_t c = 0; c < oq_weight_params(w); c++) scale[c] = w->params[c].scale;
     for (size_t output = 0; output < w->outputs; output++) {
-        const double needed = needed_scale(plan, layer, w, output, sx, reach);
+        const double needed = needed_for_bias(plan, layer, w, output, sx, reach);
         float *own = &scale[w->per_channel ? output : 0];
         if (needed > (double)*own || (w->per_channel && w->reach[output] == 0)) *own = (float)needed;
+        *own = (float)fmax((double)*own, needed_for_product(plan, layer, w, output, sx, top));
     }
     for (size_t c = 0; c < oq_weight_params(w); c++) raised |= scale[c] != w->params[c].scale;
     const oq_status status = raised ? oq_weight_rescale(plan, w, scale, &operand->weight, err) : ONNXQ_OK;
@@ -83,7 +109,7 @@ bool oq_plan_bias_fits(const oq_plan *plan, const oq_layer *layer, size_t output
 // Every output channel: its sums, and products of scales that float32 can hold.
 static const char *check_outputs(const oq_plan *plan, const oq_layer *layer, const oq_weight *w, float sx,
                                  double reach) {
-    const float sy = layer->integer ? plan->tensors[layer->output].made.scale : 1.0f;
+    const float sy = output_scale(plan, layer);
     for (size_t output = 0; output < w->outputs; output++) {
         const float product = sx * oq_weight_scale(w, w->per_channel ? output : 0);
         if (!is_normal(product) || !is_normal(product / sy))
@@ -116,7 +142,7 @@ static oq_status fit_weight(oq_plan *plan, oq_layer *layer, oq_error *err) {
     }
     if (layer->wide) return ONNXQ_OK; // sums are float
     OQ_TRY(oq_plan_fit_pairs(plan, layer, constant, err));
-    if (layer->integer_bias) OQ_TRY(raise_scales(plan, layer, constant, (double)sx, reach, err));
+    OQ_TRY(raise_scales(plan, layer, constant, (double)sx, reach, err));
     layer->dropped = check_outputs(plan, layer, constant->weight, sx, reach);
     return ONNXQ_OK;
 }

@@ -308,6 +308,25 @@ START_TEST(reasons) {
 }
 END_TEST
 
+// Channels whose weights are next to nothing beside the others' do not keep a layer float, with a bias or
+// without; they become 0.
+START_TEST(dead_channels) {
+    static const char *const texts[] = {
+        "in x float32[2,2]\nconst w float32[2,2] 1 1e-35 -1 1e-35\ny = MatMul(x, w)\nout y",
+        "in x float32[1,2,1,9]\nconst w float32[2,2,1,1] 1 -1 1e-35 1e-35\ny = Conv(x, w)\nout y",
+        "in x float32[1,2,1,9]\nconst w float32[2,2,1,1] 100 -100 1e-35 1e-35\n"
+        "const b float32[2] 1 1e-38\ny = Conv(x, w, b)\nout y",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        quantize(texts[i]);
+        const oq_node_plan *fate = test_fate(&pair, "y");
+        ck_assert_msg(fate->fate == OQ_FATE_QUANTIZED, "%s: %s", texts[i], fate->reason);
+        ck_assert_double_gt(test_pair_sqnr(&pair), 30);
+        test_pair_release(&pair);
+    }
+}
+END_TEST
+
 START_TEST(never_calibrated) {
     test_pair_init(&pair, 13,
                    "in x float32[2,2]\nconst w float32[2,2] 1\nh = Tanh(x)\ny = MatMul(h, w)\nout y");
@@ -391,6 +410,7 @@ int main(void) {
     tcase_add_test(tcase, override_leaves_one_node_float);
     tcase_add_test(tcase, guards);
     tcase_add_test(tcase, reasons);
+    tcase_add_test(tcase, dead_channels);
     tcase_add_test(tcase, never_calibrated);
     tcase_add_test(tcase, infinity_is_an_error_that_names_the_tensor);
     tcase_add_test(tcase, contradicting_options);
