@@ -257,6 +257,7 @@ oq_status oq_plan_flow(oq_plan *plan, oq_error *err) {
     if (!flags) return ONNXQ_NO_MEMORY;
     start(plan);
     find_wide(plan);
+    oq_plan_find_tails(plan);
     oq_plan_find_elementwise(plan, flags);
     memset(flags, 0, plan->value_count * sizeof *flags);
     find_sources(plan, flags);

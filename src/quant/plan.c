@@ -15,11 +15,12 @@ static oq_status allocate(oq_plan *plan, oq_error *err) {
     plan->leader = oq_arena_calloc(&plan->arena, values, sizeof *plan->leader, err);
     plan->bits = oq_arena_calloc(&plan->arena, values, sizeof *plan->bits, err);
     plan->range = oq_arena_calloc(&plan->arena, values, sizeof *plan->range, err);
+    plan->tail = oq_arena_calloc(&plan->arena, values, sizeof *plan->tail, err);
     plan->moving = oq_arena_calloc(&plan->arena, nodes, sizeof *plan->moving, err);
     plan->elementwise = oq_arena_calloc(&plan->arena, nodes, sizeof(void *), err);
     plan->computing = oq_arena_calloc(&plan->arena, nodes, sizeof *plan->computing, err);
     if (!plan->tensors || !plan->nodes || !plan->rules || !plan->layer_of || !plan->producer_layer ||
-        !plan->integer || !plan->leader || !plan->bits || !plan->range || !plan->moving ||
+        !plan->integer || !plan->leader || !plan->bits || !plan->range || !plan->tail || !plan->moving ||
         !plan->elementwise || !plan->computing)
         return ONNXQ_NO_MEMORY;
     memset(plan->layer_of, -1, nodes * sizeof *plan->layer_of);

@@ -90,6 +90,7 @@ struct oq_plan {
     oq_value_id *leader;     // [value_count] union-find: values that share parameters
     int *bits;       // [value_count] of leaders: the most that a layer asks of the group; 0: none does
     oq_range *range; // [value_count] of leaders: what the parameters cover
+    bool *tail;      // [value_count] no layer reads it, nor anything that is computed from it
     bool *moving;    // [node_count] passthrough node that runs on integers
     const oq_rule **elementwise; // [node_count] rule of a node that may compute on integers, or NULL
     bool *computing;             // [node_count] such a node that does
@@ -148,6 +149,8 @@ bool oq_plan_is_computed(const oq_plan *plan, oq_value_id value);
 // when the value was not observed. Then parameters from a range, and whether their saturation does what a
 // clip does.
 oq_range oq_plan_used_range(const oq_plan *plan, oq_value_id value);
+// The same within the clip that the value's layer took in.
+oq_range oq_plan_limits(const oq_plan *plan, oq_value_id value);
 oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *out, bool *known,
                               oq_error *err);
 oq_status oq_plan_param_of(const oq_plan *plan, const oq_grid *grid, const oq_range *range,
@@ -156,6 +159,11 @@ bool oq_plan_clip_is_exact(const oq_grid *grid, oq_qparam param, double low, dou
 // True when quantizing this value can give integers of its carrier that its grid does not have, so that a
 // Clip must follow.
 bool oq_plan_needs_clip(const oq_plan *plan, oq_value_id value);
+// headroom.c: fills tail. Then whether a range should hold more than the samples showed, and a range with
+// that much more at its ends, as far as the readers tell it apart.
+void oq_plan_find_tails(oq_plan *plan);
+bool oq_plan_has_headroom(const oq_plan *plan, oq_value_id value);
+oq_range oq_plan_with_headroom(const oq_plan *plan, oq_value_id value, const oq_range *seen);
 // parameters of every shared group. *changed when a layer was dropped or its clip unfolded on the way.
 oq_status oq_plan_ranges(oq_plan *plan, bool *changed, oq_error *err);
 

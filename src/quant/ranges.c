@@ -70,6 +70,14 @@ static bool has_fixed_range(const oq_plan *plan, oq_value_id value, oq_range *ou
     return true;
 }
 
+oq_range oq_plan_limits(const oq_plan *plan, oq_value_id value) {
+    oq_range range = oq_plan_used_range(plan, value);
+    const int32_t index = plan->producer_layer[value];
+    const oq_layer *layer = index < 0 ? NULL : &plan->layers[index];
+    if (!layer || layer->dropped || layer->clip_node == OQ_NONE) return range;
+    return (oq_range){fmax(range.min, layer->low), fmin(range.max, layer->high)};
+}
+
 oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *out, bool *known,
                               oq_error *err) {
     const oq_tensor_stats *stats = oq_stats_find(plan->stats, oq_graph_value(plan->graph, value)->name);
@@ -78,19 +86,16 @@ oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *
     *known = stats && stats->count > 0;
     if (!*known) return ONNXQ_OK;
     // What the model gives out is not cut unless a method is asked for.
-    const bool whole = plan->options.method == OQ_RANGE_AUTO && oq_graph_value(plan->graph, value)->is_output;
+    const bool room = oq_plan_has_headroom(plan, value),
+               whole = room || (plan->options.method == OQ_RANGE_AUTO &&
+                                oq_graph_value(plan->graph, value)->is_output);
     const oq_grid grid = oq_plan_grid(plan, value);
     OQ_TRY(oq_range_of(stats, whole ? OQ_RANGE_MINMAX : plan->options.method, plan->options.percentile, &grid,
                        plan->options.activation_symmetric, out, err));
-    const oq_range used = oq_plan_used_range(plan, value);
-    double low = used.min, high = used.max;
-    const int32_t index = plan->producer_layer[value];
-    if (index >= 0 && !plan->layers[index].dropped && plan->layers[index].clip_node != OQ_NONE) {
-        low = fmax(low, plan->layers[index].low);
-        high = fmin(high, plan->layers[index].high);
-    }
-    out->min = fmin(fmax(out->min, low), high);
-    out->max = fmax(fmin(out->max, high), low);
+    if (room) *out = oq_plan_with_headroom(plan, value, out);
+    const oq_range limits = oq_plan_limits(plan, value);
+    out->min = fmin(fmax(out->min, limits.min), limits.max);
+    out->max = fmax(fmin(out->max, limits.max), limits.min);
     return ONNXQ_OK;
 }
 

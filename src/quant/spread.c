@@ -83,10 +83,10 @@ static double end_of(double own, double whole) {
 // What the channels' ranges lie in. A search over the whole tensor's histogram cuts off what few channels
 // reach; here they do not cost the others anything.
 static oq_range whole_range(const oq_plan *plan, const oq_layer *layer, const oq_tensor_stats *stats) {
-    oq_range range = oq_plan_used_range(plan, layer->output);
+    oq_range range = oq_plan_limits(plan, layer->output);
     if (plan->options.method != OQ_RANGE_AUTO) return plan->range[layer->output];
-    range.min = fmin(fmax(fmax(range.min, layer->low), (double)stats->min), 0);
-    range.max = fmax(fmin(fmin(range.max, layer->high), (double)stats->max), 0);
+    range.min = fmin(fmax(range.min, (double)stats->min), 0);
+    range.max = fmax(fmin(range.max, (double)stats->max), 0);
     return range;
 }
 
@@ -95,13 +95,16 @@ static oq_status make_params(const oq_plan *plan, const oq_layer *layer, const o
                              oq_qparam *params, bool *better, oq_error *err) {
     const oq_grid *grid = &plan->tensors[layer->output].grid;
     const oq_range whole = whole_range(plan, layer, stats);
+    const bool room = oq_plan_has_headroom(plan, layer->output);
+    const oq_range most = room ? oq_plan_with_headroom(plan, layer->output, &whole) : whole;
     oq_qparam one;
     double squares = 0;
     *better = true;
-    OQ_TRY(oq_plan_param_of(plan, grid, &whole, stats->name, &one, err));
+    OQ_TRY(oq_plan_param_of(plan, grid, &most, stats->name, &one, err));
     for (size_t c = 0; c < stats->channels; c++) {
-        const oq_range range = {-end_of(-(double)stats->channel_min[c], -whole.min),
-                                end_of((double)stats->channel_max[c], whole.max)};
+        oq_range range = {-end_of(-(double)stats->channel_min[c], -whole.min),
+                          end_of((double)stats->channel_max[c], whole.max)};
+        if (room) range = oq_plan_with_headroom(plan, layer->output, &range);
         OQ_TRY(oq_plan_param_of(plan, grid, &range, stats->name, &params[c], err));
         squares += (double)params[c].scale * (double)params[c].scale;
         if (layer->clip_node != OQ_NONE)

@@ -11,8 +11,9 @@
 #include <math.h>
 #include <string.h>
 
-#define BEST_SQNR 200.0 // dB of equal outputs
-#define LEAST     1e-20 // noise that is told apart from none
+#define BEST_SQNR      200.0 // dB of equal outputs
+#define LEAST          1e-20 // noise that is told apart from none
+#define MOST_LOOKED_AT 64    // values; what further outputs give is left to chance
 
 // --- what is looked at ---
 
@@ -22,18 +23,34 @@ static bool is_one_of(const oq_node *node, const char *const *names) {
     return false;
 }
 
-// The value that a function of the kind above makes an output of, or the output itself.
-static oq_value_id look_behind(const oq_graph *graph, oq_value_id output) {
+static void look_at(oq_judge *j, oq_value_id value) {
+    for (size_t o = 0; o < j->output_count; o++)
+        if (j->outputs[o] == value) return;
+    if (j->output_count < MOST_LOOKED_AT) j->outputs[j->output_count++] = value;
+}
+
+// Looks at the value that a function of the kind above makes an output of, or at the output itself; at each
+// part of a Concat, since boxes in pixels would hide what becomes of scores.
+static void look_behind(oq_judge *j, oq_value_id output) {
     static const char *const functions[] = {"Softmax", "LogSoftmax", "Sigmoid", "ArgMax", NULL};
     static const char *const movers[] = {"Identity", "Cast",      "Reshape",   "Flatten",
                                          "Squeeze",  "Unsqueeze", "Transpose", NULL};
+    const oq_graph *graph = j->model->graph;
     for (oq_value_id at = output;;) {
         const oq_node_id id = oq_graph_value(graph, at)->producer;
         const oq_node *node = id == OQ_NONE ? NULL : oq_graph_node(graph, id);
-        if (!node || !node->input_count || node->inputs[0] == OQ_NONE) return output;
+        if (!node || !node->input_count || node->inputs[0] == OQ_NONE) return look_at(j, output);
+        if (oq_node_is(node, "Concat")) {
+            for (size_t i = 0; i < node->input_count; i++)
+                if (!oq_graph_value(graph, node->inputs[i])->initializer) look_behind(j, node->inputs[i]);
+            return;
+        }
         at = node->inputs[0];
-        if (is_one_of(node, functions)) return oq_graph_value(graph, at)->initializer ? output : at;
-        if (!is_one_of(node, movers)) return output;
+        if (is_one_of(node, functions)) {
+            look_at(j, oq_graph_value(graph, at)->initializer ? output : at);
+            return;
+        }
+        if (!is_one_of(node, movers)) return look_at(j, output);
     }
 }
 
@@ -107,25 +124,19 @@ static void end_run(judge_run *r) {
 
 // --- judging ---
 
-static void look_at(oq_judge *j, oq_value_id value) {
-    for (size_t o = 0; o < j->output_count; o++)
-        if (j->outputs[o] == value) return;
-    j->outputs[j->output_count++] = value;
-}
-
 static oq_status open(oq_judge *j, size_t most, oq_error *err) {
     const oq_graph *graph = j->model->graph;
     const size_t all = oq_dataset_count(j->data);
     j->held_out = oq_samples_hold_out(j->data);
     const size_t every = j->held_out ? OQ_HOLD_OUT_EVERY : 1;
     j->samples = oq_mem_calloc(j->mem, most + 1, sizeof *j->samples, err);
-    j->outputs = oq_mem_calloc(j->mem, graph->output_count + 1, sizeof *j->outputs, err);
-    j->power = oq_mem_calloc(j->mem, graph->output_count + 1, sizeof *j->power, err);
+    j->outputs = oq_mem_calloc(j->mem, MOST_LOOKED_AT, sizeof *j->outputs, err);
+    j->power = oq_mem_calloc(j->mem, MOST_LOOKED_AT, sizeof *j->power, err);
     if (!j->samples || !j->outputs || !j->power) return ONNXQ_NO_MEMORY;
     j->count = all / every < most ? all / every : most;
     for (size_t i = 0; i < j->count; i++) // spread over all that are held out
         j->samples[i] = i * (all / every) / j->count * every + every - 1;
-    for (size_t o = 0; o < graph->output_count; o++) look_at(j, look_behind(graph, graph->outputs[o]));
+    for (size_t o = 0; o < graph->output_count; o++) look_behind(j, graph->outputs[o]);
     j->reference = oq_mem_calloc(j->mem, j->count * j->output_count + 1, sizeof *j->reference, err);
     return j->reference ? ONNXQ_OK : ONNXQ_NO_MEMORY;
 }
@@ -178,10 +189,19 @@ oq_status oq_judge_graph(const oq_judge *j, oq_graph *quantized, oq_verdict *out
     return status;
 }
 
+// As graph outputs, the values are written as floats under their names, also between nodes on integers.
+static oq_status keep_what_is_looked_at(const oq_judge *j, oq_graph *graph, oq_error *err) {
+    for (size_t o = 0; o < j->output_count; o++)
+        if (!oq_graph_value(graph, j->outputs[o])->is_output)
+            OQ_TRY(oq_graph_add_output(graph, j->outputs[o], err));
+    return ONNXQ_OK;
+}
+
 oq_status oq_judge_plan(const oq_judge *j, oq_plan *plan, oq_verdict *out, oq_error *err) {
     oq_model *clone = NULL;
     *out = (oq_verdict){0};
     oq_status status = oq_model_clone(j->model, &clone, err);
+    if (status == ONNXQ_OK) status = keep_what_is_looked_at(j, clone->graph, err);
     if (status == ONNXQ_OK) status = oq_quantization_write(plan, clone->graph, err);
     if (status == ONNXQ_OK) status = oq_infer_graph(clone->graph, err);
     if (status == ONNXQ_OK) status = oq_judge_graph(j, clone->graph, out, err);

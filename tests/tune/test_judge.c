@@ -73,6 +73,36 @@ START_TEST(what_is_behind_several_outputs_counts_once) {
 }
 END_TEST
 
+// Boxes in pixels beside scores: each counts by its own power, the scores before their Sigmoid.
+START_TEST(parts_of_a_concat_are_looked_at) {
+    begin("in x float32[2,3]\nrandom w float32[3,4] 1 1\nrandom v float32[3,4] 1 2\nb = MatMul(x, w)\n"
+          "m = MatMul(x, v)\ns = Sigmoid(m)\nc = Concat(b, s) axis=1\ny = Identity(c)\nout y\n",
+          8);
+    ck_assert_uint_eq(judge.output_count, 2);
+    ck_assert_int_eq(judge.outputs[0], test_value(pair.model, "b"));
+    ck_assert_int_eq(judge.outputs[1], test_value(pair.model, "m"));
+    end();
+}
+END_TEST
+
+// Also where nothing reads such a part as floats.
+START_TEST(parts_on_integers_are_judged) {
+    oq_verdict verdict;
+    oq_quant_options options = oq_quant_defaults();
+    begin("in x float32[1,2,4,4]\nrandom w float32[3,2,1,1] 1 1\nrandom v float32[2,2,1,1] 1 2\n"
+          "b = Conv(x, w)\nm = Conv(x, v)\ny = Concat(b, m) axis=1\nout y\n",
+          8);
+    static const char *const values[] = {"x", "b", "m", "y"};
+    for (size_t i = 0; i < 4; i++) test_pair_range(&pair, values[i], -4, 4);
+    test_pair_plan(&pair, &options);
+    ck_assert_uint_eq(judge.output_count, 2);
+    CK_OK(oq_judge_plan(&judge, pair.plan, &verdict, &err), &err);
+    ck_assert_msg(verdict.sqnr > 30 && verdict.sqnr < 60, "%g dB", verdict.sqnr);
+    oq_verdict_release(&judge, &verdict);
+    end();
+}
+END_TEST
+
 START_TEST(a_plan_is_judged_as_it_is_emitted) {
     oq_verdict verdict;
     oq_quant_options options = oq_quant_defaults();
@@ -95,6 +125,8 @@ int main(void) {
     tcase_add_test(cases, luck_is_not_preferred);
     tcase_add_loop_test(cases, logits_are_looked_at, 0, 4);
     tcase_add_test(cases, what_is_behind_several_outputs_counts_once);
+    tcase_add_test(cases, parts_of_a_concat_are_looked_at);
+    tcase_add_test(cases, parts_on_integers_are_judged);
     tcase_add_test(cases, a_plan_is_judged_as_it_is_emitted);
     suite_add_tcase(suite, cases);
     return test_main(suite);
