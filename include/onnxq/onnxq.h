@@ -283,8 +283,9 @@ typedef struct onnxq_convert_options {
     const onnxq_layer_choice *layers;
     size_t layer_count;
     int per_tensor; // weights in one scale per tensor instead of one per channel
-    // Weight-only mode: one scale per so many weights along the sum of each output channel, the last group
-    // may be shorter; 0: one per channel. Runtimes with kernels for it want a power of two from 16 on.
+    // Weight-only mode and QDQ format: one scale per so many weights along the sum of each output channel,
+    // the last group may be shorter; 0: one per channel. Runtimes with kernels for it want a power of two
+    // from 16 on.
     int64_t group_size;
     // Tables that Gather looks rows up in (embeddings): the width of their rows, 2 to 16; -1: float; 0: 8,
     // which in other modes than weight-only are for tables of 65536 elements and more that lose next to

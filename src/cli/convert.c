@@ -21,7 +21,8 @@ const option convert_shared_options[] = {
      AT(per_channel), 0, 0},
     {"per-tensor", 0, OPTION_FLAG, NULL, "one weight scale per tensor", AT(per_tensor), 0, 0},
     {"group-size", 0, OPTION_COUNT, "N",
-     "with --mode weight-only: one weight scale per N neighbours along the sum (16 to 128 are usual)",
+     "one weight scale per N neighbours along the sum (16 to 128 are usual): with --format qdq or --mode "
+     "weight-only, as integer operators have one scale for each sum",
      AT(group_size), 1, 1e9},
     {"embeddings", 0, OPTION_CHOICE, "auto|8|4|2|float",
      "width of the rows of tables that Gather looks up (auto: 8, where that loses next to nothing or "

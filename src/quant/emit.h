@@ -2,6 +2,7 @@
 #ifndef OQ_QUANT_EMIT_H
 #define OQ_QUANT_EMIT_H
 
+#include "grid/layout.h"
 #include "quant/plan.h"
 
 // The objects of one quantized constant; OQ_NONE until they are needed.
@@ -85,6 +86,9 @@ oq_shape oq_weight_params_shape(const oq_weight *w);
 oq_status oq_emit_operand(oq_emitter *e, const oq_layer *layer, int index, oq_value_id *out, oq_error *err);
 oq_status oq_emit_operand_params(oq_emitter *e, const oq_operand *operand, oq_value_id *scale,
                                  oq_value_id *zero, oq_error *err);
+// DequantizeLinear of `in`: integers, scales, zero points or OQ_NONE.
+oq_status oq_emit_dequantize(oq_emitter *e, const oq_granularity *granularity, const oq_value_id in[3],
+                             oq_value_id out, oq_error *err);
 // Zero point of a factor of MatMulInteger or ConvInteger; OQ_NONE for weights whose zero points are all 0.
 oq_status oq_emit_zero(oq_emitter *e, const oq_operand *operand, oq_value_id *out, oq_error *err);
 // int32 bias and, when asked for, its scale (products of the operands' scales, one or one per channel).

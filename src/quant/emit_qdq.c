@@ -13,6 +13,28 @@ static oq_status dequantize(oq_emitter *e, oq_value_id from, oq_value_id scale, 
     return axis >= 0 ? oq_node_set_int(e->graph, node, "axis", axis, err) : ONNXQ_OK;
 }
 
+// Weights in groups; those of a convolution get their shape back. So do matrices of 8-bit types, to no other
+// effect than that a node stands between: ONNX Runtime 1.31 would join DequantizeLinear and MatMul to its
+// MatMulIntegerToFloat without a look at the blocks, and fail.
+static oq_status dequantize_groups(oq_emitter *e, const oq_layer *layer, const oq_operand *operand,
+                                   const oq_emitted_weight *own, oq_value_id *out, oq_error *err) {
+    const oq_weight *w = operand->weight;
+    const bool kernels = layer->shape == OQ_LAYER_CONV;
+    const oq_shape *shape = kernels ? &operand->constant->shape : &w->shape, rank = OQ_SHAPE(shape->rank);
+    const bool reshape = kernels || oq_dtype_info(oq_graph_value(e->graph, own->q)->type.dtype)->bits == 8;
+    const oq_granularity granularity = {
+        .kind = OQ_PER_GROUP, .axis = w->axis, .group_size = (int64_t)w->group};
+    oq_value_id in[2];
+    OQ_TRY(oq_emit_shaped(e, operand->value, reshape ? "_flat" : "_dequantized", ONNXQ_FLOAT, &w->shape, out,
+                          err));
+    OQ_TRY(oq_emit_dequantize(e, &granularity, (oq_value_id[]){own->q, own->scale, own->zero}, *out, err));
+    if (!reshape) return ONNXQ_OK;
+    in[0] = *out;
+    OQ_TRY(oq_emit_integers(e, operand->value, "_shape", ONNXQ_INT64, shape->dim, &rank, &in[1], err));
+    OQ_TRY(oq_emit_shaped(e, operand->value, "_dequantized", ONNXQ_FLOAT, shape, out, err));
+    return oq_emit_node(e, "", "Reshape", in, 2, *out, NULL, err);
+}
+
 static oq_status operand_float(oq_emitter *e, const oq_layer *layer, int index, oq_value_id *out,
                                oq_error *err) {
     const oq_operand *operand = &layer->operand[index];
@@ -24,6 +46,11 @@ static oq_status operand_float(oq_emitter *e, const oq_layer *layer, int index, 
     if (operand->weight) OQ_TRY(oq_emit_weight(e, operand->weight, &own, err));
     if (own && own->dequantized != OQ_NONE) {
         *out = own->dequantized;
+        return ONNXQ_OK;
+    }
+    if (own && operand->weight->group) {
+        OQ_TRY(dequantize_groups(e, layer, operand, own, out, err));
+        own->dequantized = *out;
         return ONNXQ_OK;
     }
     const oq_shape shape = own ? oq_emitted_shape(operand->weight, own) : (oq_shape){.rank = 0};

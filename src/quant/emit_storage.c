@@ -42,16 +42,6 @@ static oq_status emit_params(oq_emitter *e, const oq_stored *w, oq_value_id *sca
     return status;
 }
 
-oq_status oq_emit_dequantize(oq_emitter *e, const oq_granularity *granularity, const oq_value_id in[3],
-                             oq_value_id out, oq_error *err) {
-    oq_node *node;
-    OQ_TRY(oq_emit_node(e, "", "DequantizeLinear", in, 3, out, &node, err));
-    if (granularity->kind == OQ_PER_TENSOR) return ONNXQ_OK;
-    OQ_TRY(oq_node_set_int(e->graph, node, "axis", granularity->axis, err));
-    if (granularity->kind == OQ_PER_CHANNEL) return ONNXQ_OK;
-    return oq_node_set_int(e->graph, node, "block_size", granularity->group_size, err);
-}
-
 // Back to the constant's shape.
 static oq_status emit_reshaped(oq_emitter *e, const oq_stored *w, oq_value_id *value, oq_error *err) {
     const oq_shape *shape = &w->constant->shape, rank = OQ_SHAPE(shape->rank);

@@ -13,9 +13,6 @@ typedef struct oq_emitted_store {
     oq_value_id transposed;  // the transpose of that
 } oq_emitted_store;
 
-// DequantizeLinear of `in`: integers, scales, zero points or OQ_NONE.
-oq_status oq_emit_dequantize(oq_emitter *e, const oq_granularity *granularity, const oq_value_id in[3],
-                             oq_value_id out, oq_error *err);
 // Makes the integers and parameters of a table.
 oq_status oq_emit_table(oq_emitter *e, const oq_stored *w, oq_emitted_store *own, oq_error *err);
 // Writes anew the Gather that looks rows of it up.

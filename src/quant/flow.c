@@ -158,13 +158,14 @@ static bool is_requantized(const oq_layer *layer) {
     return layer->shape == OQ_LAYER_CONV && !layer->wide && !layer->line;
 }
 
-// Which layers 8-bit kernels cannot hold. Wide values have no group, so that this is known from the start.
+// Which layers 8-bit kernels cannot hold, whose sums have one scale each. Wide values have no group, so that
+// this is known from the start.
 static void find_wide(oq_plan *plan) {
     for (size_t l = 0; l < plan->layer_count; l++) {
         oq_layer *layer = &plan->layers[l];
         if (layer->dropped) continue;
         const bool convolution = layer->shape == OQ_LAYER_CONV;
-        layer->wide = convolution && is_wide(plan, layer->output);
+        layer->wide = (convolution && is_wide(plan, layer->output)) || oq_plan_weight_group(plan, layer);
         for (int i = 0; i < 2; i++)
             layer->wide |=
                 layer->operand[i].constant ? layer->weight_bits > 8 : is_wide(plan, layer->operand[i].value);

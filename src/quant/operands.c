@@ -6,10 +6,21 @@
 oq_shape oq_weight_params_shape(const oq_weight *w) {
     oq_shape shape = {.rank = 0};
     if (!w->per_channel) return shape;
+    if (w->group) {
+        shape = w->shape;
+        shape.dim[w->axis] = (int64_t)oq_weight_groups(w);
+        return shape;
+    }
     if (w->axis >= 0) return OQ_SHAPE((int64_t)w->outputs);
     shape = w->shape;
     shape.dim[shape.rank - 2] = 1;
     return shape;
+}
+
+// Whether a Cast stands before DequantizeLinear: see emit_bytes. Groups are computed in float anyway, and 4
+// bits have kernels of their own there.
+static bool reads_bytes(const oq_weight *w) {
+    return oq_dtype_is_sub_byte(w->carrier) && !(w->group && oq_dtype_info(w->carrier)->bits == 4);
 }
 
 static oq_status emit_weight_params(oq_emitter *e, const oq_weight *w, oq_emitted_weight *out,
@@ -17,6 +28,7 @@ static oq_status emit_weight_params(oq_emitter *e, const oq_weight *w, oq_emitte
     const size_t own = oq_weight_params(w), count = own + (w->per_channel ? (size_t)out->more_rows : 0);
     oq_shape shape = oq_weight_params_shape(w);
     if (count > own) shape = OQ_SHAPE((int64_t)count);
+    const oq_dtype type = reads_bytes(w) ? oq_dtype_byte_wide(w->carrier) : w->carrier;
     oq_mem *mem = e->plan->mem;
     float *scale = oq_mem_calloc(mem, count + 1, sizeof *scale, err);
     int64_t *zero = oq_mem_calloc(mem, count + 1, sizeof *zero, err);
@@ -27,8 +39,7 @@ static oq_status emit_weight_params(oq_emitter *e, const oq_weight *w, oq_emitte
         status = oq_emit_floats(e, w->value, "_scale", scale, &shape, &out->scale, err);
     }
     if (status == ONNXQ_OK)
-        status = oq_emit_integers(e, w->value, "_zero_point", oq_dtype_byte_wide(w->carrier), zero, &shape,
-                                  &out->zero, err);
+        status = oq_emit_integers(e, w->value, "_zero_point", type, zero, &shape, &out->zero, err);
     oq_mem_free(mem, scale);
     oq_mem_free(mem, zero);
     return status;
@@ -64,8 +75,18 @@ oq_status oq_emit_weight_integers(oq_emitter *e, const oq_weight *weight, oq_ten
         return ONNXQ_NO_MEMORY;
     }
     OQ_TRY(oq_graph_add_initializer(e->graph, name, integers, &out->q, err));
-    if (oq_dtype_is_sub_byte(weight->carrier)) OQ_TRY(emit_bytes(e, weight, &shape, out, err));
+    if (reads_bytes(weight)) OQ_TRY(emit_bytes(e, weight, &shape, out, err));
     return emit_weight_params(e, weight, out, err);
+}
+
+oq_status oq_emit_dequantize(oq_emitter *e, const oq_granularity *granularity, const oq_value_id in[3],
+                             oq_value_id out, oq_error *err) {
+    oq_node *node;
+    OQ_TRY(oq_emit_node(e, "", "DequantizeLinear", in, 3, out, &node, err));
+    if (granularity->kind == OQ_PER_TENSOR) return ONNXQ_OK;
+    OQ_TRY(oq_node_set_int(e->graph, node, "axis", granularity->axis, err));
+    if (granularity->kind == OQ_PER_CHANNEL) return ONNXQ_OK;
+    return oq_node_set_int(e->graph, node, "block_size", granularity->group_size, err);
 }
 
 oq_status oq_emit_weight(oq_emitter *e, const oq_weight *weight, oq_emitted_weight **out, oq_error *err) {

@@ -20,7 +20,7 @@ static int64_t opset_of(const oq_quant_options *options, int weight_bits, int ac
     const bool wide = weight_bits > 8 || activation_bits > 8;
     const bool qdq = options->format == OQ_FORMAT_QDQ || wide;
     if (qdq && weight_bits == 2) return 25;
-    if (wide || (qdq && weight_bits == 4)) return 21;
+    if (wide || (qdq && weight_bits == 4) || options->group_size) return 21;
     if (options->per_channel) return 13;
     return activation_bits < 8 ? 12 : 10;
 }
@@ -82,10 +82,12 @@ oq_status oq_options_check(const oq_quant_options *options, oq_error *err) {
     if (options->group_size && !options->per_channel)
         return oq_fail(err, ONNXQ_USAGE,
                        "one scale for a whole tensor and scales for groups contradict each other");
-    if (options->group_size && options->mode == OQ_MODE_STATIC)
+    if (options->group_size && (options->mode == OQ_MODE_DYNAMIC ||
+                                (options->mode == OQ_MODE_STATIC && options->format != OQ_FORMAT_QDQ)))
         return oq_fail(
             err, ONNXQ_USAGE,
-            "integer kernels have one scale for each sum, so weights in groups need weight-only mode");
+            "integer operators have one scale for each sum, so weights in groups need the format qdq "
+            "or weight-only mode");
     if (options->elementwise &&
         (options->activation_bits != 8 || options->activation_symmetric || options->mode != OQ_MODE_STATIC))
         return oq_fail(err, ONNXQ_USAGE,

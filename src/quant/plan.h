@@ -26,7 +26,7 @@ struct oq_weight {
     size_t stored;     // storage_plan.c: which of the storage's items it is
     float *factor;     // [outputs] what each output channel is multiplied by beside its scale, or NULL: the
                        // output's parameters per channel (spread.c)
-    int axis;          // of the parameters when they are one vector along one axis, else -1
+    int axis;          // of the parameters when they are one vector along one axis, or of the groups; else -1
 };
 
 // Length of the sums.
@@ -181,6 +181,8 @@ oq_status oq_plan_weights(oq_plan *plan, bool *changed, oq_error *err);
 // weight.c: a constant operand of a layer as integers; *finite is false when it holds NaN or infinity.
 oq_status oq_weight_make(oq_plan *plan, const oq_layer *layer, const oq_operand *operand, oq_weight **out,
                          bool *finite, oq_error *err);
+// Weights of the layer's right operand that share a scale, when they are in groups; 0: they are not.
+size_t oq_plan_weight_group(const oq_plan *plan, const oq_layer *layer);
 // A copy of `weight` whose scales are `scale` [oq_weight_params]; zero points stay.
 oq_status oq_weight_rescale(oq_plan *plan, const oq_weight *weight, const float *scale, oq_weight **out,
                             oq_error *err);

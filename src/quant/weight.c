@@ -36,6 +36,25 @@ static void lay_out(oq_weight *w, const oq_layer *layer, const oq_operand *opera
     w->axis = !w->per_channel ? -1 : convolution ? 0 : rank == 2 ? 1 : -1;
 }
 
+size_t oq_plan_weight_group(const oq_plan *plan, const oq_layer *layer) {
+    const oq_operand *right = &layer->operand[1];
+    if (!plan->options.group_size || !right->constant || !right->channels) return 0;
+    const oq_shape *shape = &right->constant->shape;
+    const bool convolution = layer->shape == OQ_LAYER_CONV;
+    if (!convolution && shape->rank != 2) return 0;
+    const int64_t depth =
+        convolution ? oq_shape_range_count(shape, 1, shape->rank) : shape->dim[right->transposed ? 1 : 0];
+    return depth > plan->options.group_size ? (size_t)plan->options.group_size : 0;
+}
+
+// Blocks along the sum, of which a convolution's kernel is one axis.
+static void cut_into_groups(oq_weight *w, size_t group) {
+    w->group = group;
+    if (!group) return;
+    w->shape = OQ_SHAPE(w->rows, w->columns);
+    w->axis = w->step[1] ? 1 : 0;
+}
+
 // DequantizeLinear takes one axis, so that a stack of matrices takes one scale in qdq; so do differing zero
 // points of a stack, which MatMulInteger has no common form for.
 static bool wants_channels(const oq_plan *plan, const oq_layer *layer, const oq_operand *operand) {
@@ -57,6 +76,7 @@ static oq_layout layout_of(const oq_weight *w) {
     if (w->transposed) layout.step[1] = 1, layout.step[2] = rows;
     for (int d = 0; w->per_channel && d < 3; d++)
         if (w->step[d]) layout.block[d] = 1;
+    if (w->group) layout.block[w->step[1] ? 2 : 1] = w->group;
     return layout;
 }
 
@@ -120,7 +140,8 @@ static oq_weight *find_same(const oq_plan *plan, const oq_weight *want) {
         oq_weight *w = plan->weights[i];
         if (w->value == want->value && w->transposed == want->transposed && w->alpha == want->alpha &&
             w->carrier == want->carrier && w->grid.bits == want->grid.bits &&
-            w->per_channel == want->per_channel && w->axis == want->axis && !w->own && !want->own)
+            w->per_channel == want->per_channel && w->axis == want->axis && w->group == want->group &&
+            !w->own && !want->own)
             return w;
     }
     return NULL;
@@ -139,6 +160,7 @@ static oq_weight describe(const oq_plan *plan, const oq_layer *layer, const oq_o
     // QuantizeLinear and DequantizeLinear have 4- and 2-bit types, integer operators have not.
     w.carrier = oq_grid_carrier(&w.grid, o->format == OQ_FORMAT_QDQ || layer->wide);
     lay_out(&w, layer, operand);
+    if (operand == &layer->operand[1]) cut_into_groups(&w, oq_plan_weight_group(plan, layer));
     return w;
 }
 

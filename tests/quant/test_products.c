@@ -112,7 +112,7 @@ static const product products[] = {
 
 static void check(const product *p, const oq_quant_options *options, double margin) {
     test_pair pair;
-    test_pair_quantize(&pair, 13, p->text, options);
+    test_pair_quantize(&pair, options->group_size ? 21 : 13, p->text, options);
     const oq_plan_summary summary = oq_plan_summarize(pair.plan);
     ck_assert_msg(summary.nodes == summary.quantized, "%s: %zu of %zu", p->what, summary.quantized,
                   summary.nodes);
@@ -151,6 +151,22 @@ START_TEST(types) {
 }
 END_TEST
 
+// Weights in groups that do not divide the sums: as near as scales for whole channels, and near float at 12
+// bits.
+START_TEST(groups) {
+    static const int bits[] = {8, 12};
+    for (int i = 0; i < 2; i++)
+        for (int asymmetric = 0; asymmetric < 2; asymmetric++) {
+            oq_quant_options options = oq_quant_defaults();
+            options.format = OQ_FORMAT_QDQ;
+            options.group_size = 5;
+            options.weight_bits = bits[i];
+            options.weight_asymmetric = asymmetric;
+            check(&products[_i], &options, asymmetric ? 3 : 1);
+        }
+}
+END_TEST
+
 int main(void) {
     const int count = (int)(sizeof products / sizeof *products);
     Suite *suite = suite_create("products");
@@ -158,6 +174,7 @@ int main(void) {
     tcase_add_loop_test(tcase, qoperator, 0, count);
     tcase_add_loop_test(tcase, qdq, 0, count);
     tcase_add_loop_test(tcase, types, 0, count);
+    tcase_add_loop_test(tcase, groups, 0, count);
     suite_add_tcase(suite, tcase);
     return test_main(suite);
 }
