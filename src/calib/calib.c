@@ -103,20 +103,29 @@ static oq_status open_lane(pass *p, lane *l, oq_error *err) {
     return oq_stats_new(p->mem, &l->stats, err);
 }
 
-static void close_pass(pass *p) {
+// What ran the samples: gone before statistics are merged, which take memory of their own.
+static void close_program(pass *p) {
     for (size_t i = 0; p->lanes && i < p->lane_count; i++) {
         oq_worker_free(p->lanes[i].worker);
+        p->lanes[i].worker = NULL;
+    }
+    oq_program_free(p->program);
+    p->program = NULL;
+}
+
+static void close_pass(pass *p) {
+    close_program(p);
+    for (size_t i = 0; p->lanes && i < p->lane_count; i++) {
         oq_stats_free(p->lanes[i].stats);
         oq_mem_free(p->mem, p->lanes[i].inputs);
         oq_mem_free(p->mem, p->lanes[i].outputs);
     }
     oq_mem_free(p->mem, p->lanes);
-    oq_program_free(p->program);
     pthread_mutex_destroy(&p->lock);
 }
 
 // Merges what the threads have counted; tensors in the order of the graph's values, whoever saw them first.
-static oq_status merge(const pass *p, oq_stats **out, oq_error *err) {
+static oq_status merge(pass *p, oq_stats **out, oq_error *err) {
     oq_stats *stats;
     OQ_TRY(oq_stats_new(p->mem, &stats, err));
     stats->synthetic = oq_dataset_is_synthetic(p->data);
@@ -129,7 +138,11 @@ static oq_status merge(const pass *p, oq_stats **out, oq_error *err) {
             OQ_TRY_DONE(oq_stats_ensure(stats, name, &made, err));
             break;
         }
-    for (size_t i = 0; i < p->lane_count; i++) OQ_TRY_DONE(oq_stats_merge(stats, p->lanes[i].stats, err));
+    for (size_t i = 0; i < p->lane_count; i++) {
+        OQ_TRY_DONE(oq_stats_merge(stats, p->lanes[i].stats, err));
+        oq_stats_free(p->lanes[i].stats);
+        p->lanes[i].stats = NULL;
+    }
     *out = stats;
     return ONNXQ_OK;
 done:
@@ -149,6 +162,7 @@ static oq_status run_pass(pass *p, oq_stats **out, oq_error *err) {
     if (!p->lanes) return ONNXQ_NO_MEMORY;
     for (size_t i = 0; i < p->lane_count; i++) OQ_TRY(open_lane(p, &p->lanes[i], err));
     OQ_TRY(oq_pool_run(spread ? p->options->pool : NULL, p->runs, work, p, err));
+    close_program(p);
     return merge(p, out, err);
 }
 

@@ -168,7 +168,7 @@ static bool is_better(const input_grid *g, const reader *r, const oq_input_grid_
     double was[MOST_CHANNELS], is[MOST_CHANNELS], one[MOST_CHANNELS];
     oq_stats_channel_power(t, 0, NULL, was);
     for (size_t c = 0; c < g->channels; c++) {
-        const double mean = oq_exact_sum_get(&t->channel_sum[c]) / (double)t->channel_count,
+        const double mean = oq_channel_sum_get(&t->channel_sum[c]) / (double)t->channel_count,
                      off = mean - offset_of(g, c);
         one[c] = 1;
         is[c] = (was[c] - mean * mean + off * off) / (g->step[c] * g->step[c]);

@@ -4,7 +4,7 @@
 #include <pthread.h>
 
 // Idle buffers kept beyond what the peak needs: small models never give memory back, large ones soon do.
-#define SLACK_BYTES   ((size_t)8 << 20)
+#define SLACK_BYTES   ((size_t)1 << 20)
 #define SMALLEST      ((size_t)256)
 #define FIRST_SCRATCH ((size_t)64 << 10)
 

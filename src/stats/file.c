@@ -36,6 +36,12 @@ static void put_sum(oq_text *to, const oq_exact_sum *sum) {
     for (int k = 0; k < LIMBS; k++) put_signed(to, s.limb[k]);
 }
 
+static void put_channel_sum(oq_text *to, const oq_channel_sum *sum) {
+    oq_exact_sum wide;
+    oq_channel_sum_widen(sum, &wide);
+    put_sum(to, &wide);
+}
+
 static void put_hash(oq_text *to, oq_hash hash) {
     put_number(to, hash.high);
     put_number(to, hash.low);
@@ -71,7 +77,7 @@ static void put_tensor(oq_text *to, const oq_tensor_stats *t) {
     for (size_t c = 0; c < t->channels; c++) {
         put_float(to, t->channel_min[c]);
         put_float(to, t->channel_max[c]);
-        put_sum(to, &t->channel_sum[c]);
+        put_channel_sum(to, &t->channel_sum[c]);
         if (t->levels) put_levels(to, &t->levels[c]);
     }
 }
@@ -153,6 +159,12 @@ static void get_sum(reader *r, oq_exact_sum *sum) {
     }
 }
 
+static void get_channel_sum(reader *r, oq_channel_sum *sum) {
+    oq_exact_sum wide;
+    get_sum(r, &wide);
+    if (!oq_channel_sum_narrow(&wide, sum)) r->bad = true;
+}
+
 // An end of a range: finite, or the infinity that stands for no values.
 static bool range_is_sound(float min, float max) {
     return (isfinite(min) && isfinite(max) && min <= max) || (min == INFINITY && max == -INFINITY);
@@ -189,7 +201,7 @@ static oq_status get_channels(reader *r, oq_tensor_stats *t, oq_mem *mem, oq_err
     for (size_t c = 0; c < channels; c++) {
         t->channel_min[c] = get_float(r);
         t->channel_max[c] = get_float(r);
-        get_sum(r, &t->channel_sum[c]);
+        get_channel_sum(r, &t->channel_sum[c]);
         if (t->levels) get_levels(r, &t->levels[c]);
         if (!range_is_sound(t->channel_min[c], t->channel_max[c])) r->bad = true;
     }

@@ -119,7 +119,7 @@ static oq_status add_channels(oq_tensor_stats *t, oq_mem *mem, const oq_shape *s
             add_channel(own, inner, &t->channel_min[c], &t->channel_max[c], &sum[c]);
             if (t->levels) oq_levels_add(&t->levels[c], own, inner);
         }
-    for (size_t c = 0; c < channels; c++) oq_exact_sum_add(&t->channel_sum[c], sum[c]);
+    for (size_t c = 0; c < channels; c++) oq_channel_sum_add(&t->channel_sum[c], sum[c]);
     oq_mem_free(mem, sum);
     t->channel_count += outer * inner;
     return ONNXQ_OK;
@@ -174,7 +174,7 @@ static oq_status merge_channels(oq_tensor_stats *into, const oq_tensor_stats *ot
     for (size_t c = 0; c < into->channels; c++) {
         into->channel_min[c] = fminf(into->channel_min[c], other->channel_min[c]);
         into->channel_max[c] = fmaxf(into->channel_max[c], other->channel_max[c]);
-        oq_exact_sum_merge(&into->channel_sum[c], &other->channel_sum[c]);
+        oq_channel_sum_merge(&into->channel_sum[c], &other->channel_sum[c]);
         if (into->levels) oq_levels_merge(&into->levels[c], &other->levels[c]);
     }
     into->channel_count += other->channel_count;
@@ -229,7 +229,7 @@ void oq_stats_channel_power(const oq_tensor_stats *t, double least_share, double
     const double share =
         squares > 0 ? oq_exact_sum_get(&t->sum_squares) / (double)t->channel_count / squares : 0;
     for (size_t c = 0; c < t->channels; c++) {
-        const double mean = oq_exact_sum_get(&t->channel_sum[c]) / (double)t->channel_count;
+        const double mean = oq_channel_sum_get(&t->channel_sum[c]) / (double)t->channel_count;
         power[c] = fmax(share * power[c] * power[c], mean * mean);
     }
 }

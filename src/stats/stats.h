@@ -22,6 +22,18 @@ void oq_exact_sum_merge(oq_exact_sum *into, const oq_exact_sum *other);
 double oq_exact_sum_get(const oq_exact_sum *sum); // rounded once
 void oq_exact_sum_normalize(oq_exact_sum *sum);   // equal sums get equal limbs
 
+// The same of fewer digits, for sums of float32 alone: finite values between 2^-149 and 2^190.
+typedef struct oq_channel_sum {
+    int64_t limb[15];
+} oq_channel_sum;
+
+void oq_channel_sum_add(oq_channel_sum *sum, double value);
+void oq_channel_sum_merge(oq_channel_sum *into, const oq_channel_sum *other);
+double oq_channel_sum_get(const oq_channel_sum *sum);
+// As a wide one, normalized, and back: false when it does not fit.
+void oq_channel_sum_widen(const oq_channel_sum *sum, oq_exact_sum *out);
+bool oq_channel_sum_narrow(const oq_exact_sum *sum, oq_channel_sum *out);
+
 // Power-of-two histogram: bin b counts values in [(first + b) * 2^exponent, (first + b + 1) * 2^exponent).
 // The exponent is the least one at which OQ_STATS_BINS bins on multiples of the width hold min and max (and
 // first fits 40 bits), and first is floor(min / width): so the histogram depends on the data alone, never on
@@ -54,7 +66,7 @@ typedef struct oq_tensor_stats {
     int axis;
     size_t channels;
     float *channel_min, *channel_max;
-    oq_exact_sum *channel_sum;
+    oq_channel_sum *channel_sum;
     uint64_t channel_count; // values per channel
     bool counts_levels;     // set with `axis`: the distinct values of each channel, too
     oq_levels *levels;      // [channels], or NULL

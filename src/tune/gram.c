@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { MOST_ROOM = 256, PRODUCT_ROWS = 256 };
+enum { MOST_ROOM = 256, PRODUCT_ROWS = 256, COLUMNS = 512 };
 #define WAIT_BYTES ((size_t)4 << 20) // of the rows of one stream that wait
 
 static size_t threads_of(const oq_gram *g) { return g->groups > 1 ? oq_pool_threads(g->pool) : 1; }
@@ -53,40 +53,55 @@ void oq_gram_release(oq_gram *g) {
     *g = (oq_gram){0};
 }
 
-void oq_gram_row(oq_gram *g, float **x, float **x_quantized) {
-    const size_t at = g->waiting * g->groups * g->depth;
+size_t oq_gram_room(const oq_gram *g) { return g->room - g->waiting; }
+
+void oq_gram_row(const oq_gram *g, size_t i, float **x, float **x_quantized) {
+    const size_t at = (g->waiting + i) * g->groups * g->depth;
     *x_quantized = g->wait[0] + at;
     *x = g->wait[1] + at;
 }
 
 // --- a block of rows ---
 
-static void set_origin(oq_gram *g) {
+// Columns [from, to) of one stream: the mean of the waiting rows.
+static void set_origin(const oq_gram *g, int stream, size_t from, size_t to) {
     const size_t width = g->groups * g->depth;
-    for (int i = 0; i < 2; i++)
-        for (size_t k = 0; k < width; k++) {
-            double sum = 0;
-            for (size_t r = 0; r < g->waiting; r++) sum += (double)g->wait[i][r * width + k];
-            g->origin[(size_t)i * width + k] = (float)(sum / (double)g->waiting);
-        }
+    double sum[COLUMNS] = {0};
+    for (size_t r = 0; r < g->waiting; r++)
+        for (size_t k = from; k < to; k++) sum[k - from] += (double)g->wait[stream][r * width + k];
+    for (size_t k = from; k < to; k++)
+        g->origin[(size_t)stream * width + k] = (float)(sum[k - from] / (double)g->waiting);
 }
 
-// x - x^ in place of x, both less their origin; sums of what remains.
-static void prepare_rows(oq_gram *g) {
-    const size_t width = g->groups * g->depth;
+static void centre(const oq_gram *g, int stream, size_t from, size_t to) {
+    const size_t width = g->groups * g->depth, count = to - from;
+    const float *restrict origin = g->origin + (size_t)stream * width + from;
+    double *restrict sum = g->sum[stream] + from;
     for (size_t r = 0; r < g->waiting; r++) {
-        float *xq = g->wait[0] + r * width, *x = g->wait[1] + r * width;
-        for (size_t k = 0; k < width; k++) x[k] -= xq[k];
+        float *restrict x = g->wait[stream] + r * width + from;
+        for (size_t k = 0; k < count; k++) {
+            x[k] -= origin[k];
+            sum[k] += (double)x[k];
+        }
     }
-    if (!g->centred) return;
-    if (g->rows == 0) set_origin(g);
-    for (int i = 0; i < 2; i++)
-        for (size_t r = 0; r < g->waiting; r++)
-            for (size_t k = 0; k < width; k++) {
-                float *x = &g->wait[i][r * width + k];
-                *x -= g->origin[(size_t)i * width + k];
-                g->sum[i][k] += (double)*x;
-            }
+}
+
+// x - x^ in place of x, both less their origin; sums of what remains. A few columns at a time.
+static oq_status prepare_columns(void *self, size_t index, size_t worker, oq_error *err) {
+    const oq_gram *g = self;
+    const size_t width = g->groups * g->depth, from = index * COLUMNS,
+                 to = width - from < COLUMNS ? width : from + COLUMNS;
+    (void)worker, (void)err;
+    for (size_t r = 0; r < g->waiting; r++) {
+        const float *restrict xq = g->wait[0] + r * width;
+        float *restrict x = g->wait[1] + r * width;
+        for (size_t k = from; k < to; k++) x[k] -= xq[k];
+    }
+    for (int stream = 0; g->centred && stream < 2; stream++) {
+        if (g->rows == 0) set_origin(g, stream, from, to);
+        centre(g, stream, from, to);
+    }
+    return ONNXQ_OK;
 }
 
 // into [depth, depth] += a^T b over the waiting rows of a group; b is packed.
@@ -127,7 +142,7 @@ static oq_status add_group(void *self, size_t group, size_t worker, oq_error *er
 
 static oq_status flush(oq_gram *g, oq_error *err) {
     if (!g->waiting) return ONNXQ_OK;
-    prepare_rows(g);
+    OQ_TRY(oq_pool_run(g->pool, (g->groups * g->depth + COLUMNS - 1) / COLUMNS, prepare_columns, g, err));
     const oq_status status =
         g->groups > 1 ? oq_pool_run(g->pool, g->groups, add_group, g, err) : add_group(g, 0, 0, err);
     g->rows += (double)g->waiting;
@@ -135,8 +150,9 @@ static oq_status flush(oq_gram *g, oq_error *err) {
     return status;
 }
 
-oq_status oq_gram_add(oq_gram *g, oq_error *err) {
-    return ++g->waiting == g->room ? flush(g, err) : ONNXQ_OK;
+oq_status oq_gram_take(oq_gram *g, size_t count, oq_error *err) {
+    g->waiting += count;
+    return g->waiting == g->room ? flush(g, err) : ONNXQ_OK;
 }
 
 // E[a b^T] - E[a] E[b]^T.

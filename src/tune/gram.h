@@ -26,9 +26,12 @@ typedef struct oq_gram {
 oq_status oq_gram_begin(oq_gram *gram, oq_mem *mem, oq_pool *pool, size_t groups, size_t depth, bool centred,
                         oq_error *err);
 void oq_gram_release(oq_gram *gram);
-// Room for one row of each stream, [groups * depth], which oq_gram_add then takes in.
-void oq_gram_row(oq_gram *gram, float **x, float **x_quantized);
-oq_status oq_gram_add(oq_gram *gram, oq_error *err);
+// How many rows can be filled in before they must be taken in, at least 1, and row number `i` of these, of
+// each stream, [groups * depth]. Taking in `count` of them, from the first on, makes room again when there is
+// none.
+size_t oq_gram_room(const oq_gram *gram);
+void oq_gram_row(const oq_gram *gram, size_t i, float **x, float **x_quantized);
+oq_status oq_gram_take(oq_gram *gram, size_t count, oq_error *err);
 // Makes means of the sums. Nothing is added afterwards.
 oq_status oq_gram_end(oq_gram *gram, oq_error *err);
 

@@ -108,13 +108,29 @@ static void find_ends(divider *d) {
                 l->parts[p].dead[l->parts[p].dead_count++] = l->parts[p].inputs[i];
 }
 
+static void give_slot(oq_lockstep *l, oq_value_id id) {
+    if (l->slot_of[id] < 0) l->slot_of[id] = (int32_t)l->slot_count++;
+}
+
+static void give_slots(oq_lockstep *l) {
+    for (size_t i = 0; i < l->graph->input_count; i++) give_slot(l, l->graph->inputs[i]);
+    for (size_t p = 0; p < l->part_count; p++) {
+        const oq_lockstep_part *part = &l->parts[p];
+        for (size_t i = 0; i < part->input_count; i++) give_slot(l, part->inputs[i]);
+        for (size_t i = 0; i < part->output_count; i++) give_slot(l, part->outputs[i]);
+        if (part->layer >= 0) give_slot(l, oq_plan_layer(l->plan, (size_t)part->layer)->output);
+    }
+}
+
 static oq_status describe(divider *d, const oq_node_id *order, size_t count, oq_error *err) {
     oq_lockstep *l = d->l;
     const size_t values = l->graph->value_count + 1;
     d->made_by = oq_arena_alloc(&l->arena, values * sizeof *d->made_by, err);
     d->last = oq_arena_alloc(&l->arena, values * sizeof *d->last, err);
     l->part_of = oq_arena_alloc(&l->arena, (l->graph->node_count + 1) * sizeof *l->part_of, err);
-    if (!d->made_by || !d->last || !l->part_of) return ONNXQ_NO_MEMORY;
+    l->slot_of = oq_arena_alloc(&l->arena, values * sizeof *l->slot_of, err);
+    if (!d->made_by || !d->last || !l->part_of || !l->slot_of) return ONNXQ_NO_MEMORY;
+    memset(l->slot_of, -1, values * sizeof *l->slot_of);
     memset(d->made_by, -1, values * sizeof *d->made_by);
     memset(d->last, -1, values * sizeof *d->last);
     memset(l->part_of, -1, (l->graph->node_count + 1) * sizeof *l->part_of);
@@ -123,6 +139,7 @@ static oq_status describe(divider *d, const oq_node_id *order, size_t count, oq_
         if (l->part_of[order[i]] >= 0) note_made(d, oq_graph_node(l->graph, order[i]));
     OQ_TRY(find_inputs(d, order, count, err));
     find_ends(d);
+    give_slots(l);
     return ONNXQ_OK;
 }
 
@@ -146,8 +163,7 @@ oq_status oq_lockstep_load(oq_lockstep *l, size_t sample, oq_error *err) {
 static oq_status prepare_samples(oq_lockstep *l, const size_t *indices, size_t count, oq_error *err) {
     l->indices = oq_arena_memdup(&l->arena, indices, count * sizeof *indices, err);
     l->room = oq_arena_calloc(&l->arena, l->part_count + 1, sizeof *l->room, err);
-    l->frontier =
-        oq_mem_calloc(l->mem, count * OQ_STREAMS + 1, (l->graph->value_count + 1) * sizeof(oq_value), err);
+    l->frontier = oq_mem_calloc(l->mem, count * OQ_STREAMS + 1, (l->slot_count + 1) * sizeof(oq_value), err);
     l->count = count;
     return l->indices && l->room && l->frontier ? oq_lockstep_measure(l, err) : ONNXQ_NO_MEMORY;
 }
@@ -167,17 +183,15 @@ oq_status oq_lockstep_begin(oq_lockstep *l, oq_plan *plan, oq_graph *graph, oq_p
 
 size_t oq_lockstep_bytes(const oq_lockstep *l, size_t sample) {
     size_t bytes = 0;
-    for (int stream = 0; stream < OQ_STREAMS; stream++)
-        for (size_t v = 0; v < l->graph->value_count; v++) {
-            const oq_value *value = oq_lockstep_at(l, sample, stream, (oq_value_id)v);
-            if (value->kind == OQ_VALUE_TENSOR) bytes += oq_tensor_bytes(&value->tensor);
-        }
+    const oq_value *values = l->frontier + sample * OQ_STREAMS * l->slot_count;
+    for (size_t v = 0; v < OQ_STREAMS * l->slot_count; v++)
+        if (values[v].kind == OQ_VALUE_TENSOR) bytes += oq_tensor_bytes(&values[v].tensor);
     return bytes;
 }
 
 void oq_lockstep_unload(oq_lockstep *l, size_t sample) {
-    for (size_t v = 0; v < OQ_STREAMS * l->graph->value_count; v++)
-        oq_value_release(oq_lockstep_at(l, sample, 0, (oq_value_id)v));
+    oq_value *values = l->frontier + sample * OQ_STREAMS * l->slot_count;
+    for (size_t v = 0; v < OQ_STREAMS * l->slot_count; v++) oq_value_release(&values[v]);
 }
 
 void oq_lockstep_bury(oq_lockstep *l, const oq_lockstep_part *part, size_t sample) {

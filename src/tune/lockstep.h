@@ -34,10 +34,12 @@ typedef struct oq_lockstep {
     const oq_dataset *data;
     size_t *indices; // [count] the samples of the data
     size_t count;
-    size_t samples; // the first so many of them have come as far as all parts that were run
-    size_t *room;   // [part_count + 1] bytes that a sample takes at most from there on
-    size_t widest;  // bytes that it takes at most at all
-    // [samples][OQ_STREAMS][value_count] what later parts read. What is made as integers is kept as such in
+    size_t samples;   // the first so many of them have come as far as all parts that were run
+    size_t *room;     // [part_count + 1] bytes that a sample takes at most from there on
+    size_t widest;    // bytes that it takes at most at all
+    int32_t *slot_of; // [value_count] of values that are given or that parts read or make; -1
+    size_t slot_count;
+    // [samples][OQ_STREAMS][slot_count] what later parts read. What is made as integers is kept as such in
     // the quantized stream.
     oq_value *frontier;
 } oq_lockstep;
@@ -52,7 +54,7 @@ oq_status oq_lockstep_begin(oq_lockstep *l, oq_plan *plan, oq_graph *graph, oq_p
 void oq_lockstep_end(oq_lockstep *l);
 
 static inline oq_value *oq_lockstep_at(const oq_lockstep *l, size_t sample, int stream, oq_value_id id) {
-    return &l->frontier[(sample * OQ_STREAMS + (size_t)stream) * l->graph->value_count + (size_t)id];
+    return &l->frontier[(sample * OQ_STREAMS + (size_t)stream) * l->slot_count + (size_t)l->slot_of[id]];
 }
 // Before part number `part`: as many samples as have room in memory from here on, in rising number. The large
 // activations of convolutional networks stand at their beginnings, so the first layers see few samples; those
@@ -67,6 +69,10 @@ void oq_lockstep_bury(oq_lockstep *l, const oq_lockstep_part *part, size_t sampl
 // new reference.
 oq_status oq_lockstep_input(const oq_lockstep *l, const oq_lockstep_part *part, size_t input, size_t sample,
                             int stream, oq_value *out, oq_error *err);
+// The same as it is kept, where that is bytes of one scale (*bytes): what each of them stands for goes into
+// `table` [256].
+oq_status oq_lockstep_peek(const oq_lockstep *l, const oq_lockstep_part *part, size_t input, size_t sample,
+                           int stream, oq_value *out, float *table, bool *bytes, oq_error *err);
 
 // --- join.c ---
 // Fills room and widest by running the first sample alone.

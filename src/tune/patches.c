@@ -50,28 +50,40 @@ static void split(int64_t index, const int64_t *sizes, int count, int64_t *out) 
     for (int a = count; a-- > 0; index /= sizes[a]) out[a] = index % sizes[a];
 }
 
+// `count` elements from number `first`, `step` apart, into every `row_step`-th of the row.
+static void pick(const oq_patches_source *x, size_t first, size_t step, size_t count, float *restrict row,
+                 size_t row_step) {
+    if (x->table) {
+        const uint8_t *bytes = (const uint8_t *)x->data + first;
+        for (size_t i = 0; i < count; i++) row[i * row_step] = x->table[bytes[i * step]];
+    } else {
+        const float *values = (const float *)x->data + first;
+        for (size_t i = 0; i < count; i++) row[i * row_step] = values[i * step];
+    }
+}
+
 // Cell by cell, so that where it lies is found once for all channels.
-static void convolution_row(const oq_patches *p, const float *x, size_t position, float *row) {
+static void convolution_row(const oq_patches *p, const oq_patches_source *x, size_t position, float *row) {
     const oq_window *w = &p->window;
     int64_t place[OQ_WINDOW_MAX], cell[OQ_WINDOW_MAX];
-    const size_t cells = (size_t)oq_window_cells(w);
-    const float *image = x + position / p->places * p->channels * p->plane;
+    const size_t cells = (size_t)oq_window_cells(w), image = position / p->places * p->channels * p->plane;
     split((int64_t)(position % p->places), w->out, w->spatial, place);
     for (size_t t = 0; t < cells; t++) {
         split((int64_t)t, w->kernel, w->spatial, cell);
         const int64_t at = cell_at(w, place, cell);
-        for (size_t c = 0; c < p->channels; c++)
-            row[c * cells + t] = at < 0 ? 0.0f : image[c * p->plane + (size_t)at];
+        if (at >= 0)
+            pick(x, image + (size_t)at, p->plane, p->channels, row + t, cells);
+        else
+            for (size_t c = 0; c < p->channels; c++) row[c * cells + t] = 0;
     }
 }
 
-void oq_patches_row(const oq_patches *p, const float *x, size_t position, float *row) {
-    if (p->convolution) {
+void oq_patches_row(const oq_patches *p, const oq_patches_source *x, size_t position, float *row) {
+    if (p->convolution)
         convolution_row(p, x, position, row);
-        return;
-    }
-    const float *from = x + position / p->inner_count * p->depth * p->inner_count + position % p->inner_count;
-    for (size_t k = 0; k < p->depth; k++) row[k] = from[k * p->inner_count];
+    else
+        pick(x, position / p->inner_count * p->depth * p->inner_count + position % p->inner_count,
+             p->inner_count, p->depth, row, 1);
 }
 
 // splitmix64 (Steele, Lea, Flood 2014).

@@ -21,8 +21,14 @@ typedef struct oq_patches {
 // For an input of shape x; `weight` is the shape of the layer's constant operand.
 oq_status oq_patches_of(const oq_graph *graph, const oq_layer *layer, const oq_shape *x, oq_patches *out,
                         oq_error *err);
+// Elements of an input: float32, or, with a table, bytes that number the entries of it.
+typedef struct oq_patches_source {
+    const void *data;
+    const float *table; // [256] or NULL
+} oq_patches_source;
+
 // The row [groups * depth] of one position of x.
-void oq_patches_row(const oq_patches *p, const float *x, size_t position, float *row);
+void oq_patches_row(const oq_patches *p, const oq_patches_source *x, size_t position, float *row);
 // Position number `i` of `take` that stand for all: one from each of as many stretches of equal length, at a
 // place that depends on `i` and `seed` alone.
 size_t oq_patches_choose(const oq_patches *p, size_t take, size_t i, uint64_t seed);

@@ -1,16 +1,12 @@
 // Data-aware rounding of one layer.
 #include "tune/round_layer.h"
 
-#include "tune/gram.h"
+#include "tune/moments.h"
 #include "tune/patches.h"
 #include "tune/round.h"
 
 #include <string.h>
 
-// One in so many samples of the lockstep judges.
-enum { JUDGE_EVERY = 4 };
-// Rows that moments are taken of: some for each input of a sum, between two limits.
-enum { ROWS_PER_INPUT = 4, LEAST_ROWS = 2048, MOST_ROWS = 6144 };
 // Longer sums are cut into stretches of equal length, which are taken for independent; shorter ones say
 // little.
 enum { MOST_DEPTH = 1536, LEAST_DEPTH = 16 };
@@ -54,56 +50,15 @@ typedef struct task {
 // More than one matrix of moments.
 static bool many(const task *t) { return t->groups * t->stretches > 1; }
 
-static bool judges(const oq_lockstep *l, size_t sample) {
-    return l->samples >= JUDGE_EVERY && sample % JUDGE_EVERY == JUDGE_EVERY - 1;
-}
-
-static size_t samples_of(const oq_lockstep *l, bool judging) {
-    size_t count = 0;
-    for (size_t s = 0; s < l->samples; s++) count += judges(l, s) == judging;
-    return count;
-}
-
-// --- moments ---
-
-static oq_status add_rows(const task *t, oq_gram *gram, size_t sample, size_t quota, const oq_value *x,
-                          const oq_value *xq, oq_error *err) {
-    oq_patches p;
-    OQ_TRY(oq_patches_of(t->l->graph, t->layer, &x->tensor.shape, &p, err));
-    const size_t take = p.positions < quota ? p.positions : quota;
-    for (size_t i = 0; i < take; i++) {
-        const size_t position = oq_patches_choose(&p, take, i, sample);
-        float *row, *row_quantized;
-        oq_gram_row(gram, &row, &row_quantized);
-        oq_patches_row(&p, x->tensor.data, position, row);
-        oq_patches_row(&p, xq->tensor.data, position, row_quantized);
-        OQ_TRY(oq_gram_add(gram, err));
-    }
-    return ONNXQ_OK;
-}
-
-static oq_status add_sample(const task *t, oq_gram *gram, size_t sample, size_t quota, oq_error *err) {
-    oq_value x = {0}, xq = {0};
-    oq_status status;
-    OQ_TRY_DONE(oq_lockstep_input(t->l, t->part, t->input, sample, OQ_STREAM_FLOAT, &x, err));
-    OQ_TRY_DONE(oq_lockstep_input(t->l, t->part, t->input, sample, OQ_STREAM_QUANTIZED, &xq, err));
-    OQ_TRY_DONE(add_rows(t, gram, sample, quota, &x, &xq, err));
-done:
-    oq_value_release(&x);
-    oq_value_release(&xq);
-    return status;
-}
-
 static oq_status gather(const task *t, oq_gram *gram, bool judging, oq_error *err) {
-    const oq_lockstep *l = t->l;
-    size_t want = ROWS_PER_INPUT * t->depth;
-    want = want < LEAST_ROWS ? LEAST_ROWS : want > MOST_ROWS ? MOST_ROWS : want;
-    // Judges see as many positions each as the others.
-    const size_t fitting = samples_of(l, false), quota = (want + fitting - 1) / fitting;
-    OQ_TRY(oq_gram_begin(gram, l->mem, l->pool, t->groups * t->stretches, t->depth, t->centred, err));
-    for (size_t s = 0; s < l->samples; s++)
-        if (judges(l, s) == judging) OQ_TRY(add_sample(t, gram, s, quota, err));
-    return oq_gram_end(gram, err);
+    const oq_moments moments = {.l = t->l,
+                                .part = t->part,
+                                .layer = t->layer,
+                                .input = t->input,
+                                .groups = t->groups * t->stretches,
+                                .depth = t->depth,
+                                .centred = t->centred};
+    return oq_moments_gather(&moments, judging, gram, err);
 }
 
 // --- rounding ---
@@ -178,7 +133,7 @@ static oq_status try(task *t, const trial *how, oq_error *err) {
 
 static oq_status try_all(task *t, oq_error *err) {
     OQ_TRY(gather(t, &t->fit, false, err));
-    if (samples_of(t->l, true)) OQ_TRY(gather(t, &t->judge, true, err));
+    if (oq_moments_samples(t->l, true)) OQ_TRY(gather(t, &t->judge, true, err));
     for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) OQ_TRY(try(t, &trials[i], err));
     memcpy(t->rows.q, t->better ? t->best : t->nearest, t->rows.outputs * t->rows.depth * sizeof *t->best);
     return ONNXQ_OK;

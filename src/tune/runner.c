@@ -13,6 +13,8 @@ static oq_status layout_of(const oq_tensor_plan *plan, const oq_tensor *tensor, 
     return oq_layout_make(&tensor->shape, &granularity, out, NULL, err);
 }
 
+static bool is_byte(const oq_tensor_plan *tensor) { return oq_dtype_bytes(tensor->carrier) == 1; }
+
 static bool is_signed(const oq_tensor_plan *tensor) { return oq_dtype_info(tensor->carrier)->min < 0; }
 
 oq_status oq_lockstep_quantize(const oq_lockstep *l, oq_value_id value, const oq_tensor *x, oq_value *out,
@@ -38,7 +40,11 @@ static oq_status dequantize(const oq_lockstep *l, oq_value_id value, const oq_te
     oq_tensor x;
     OQ_TRY(layout_of(tensor, q, &layout, err));
     OQ_TRY(oq_tensor_new(l->mem, ONNXQ_FLOAT, &q->shape, &x, err));
-    oq_layout_dequantize(&layout, tensor->params, tensor->carrier, q->data, x.data);
+    if (is_byte(tensor) && tensor->axis < 0)
+        oq_rows_dequantize_8(q->data, tensor->params[0].scale, tensor->params[0].zero_point,
+                             is_signed(tensor), x.data, (size_t)oq_tensor_count(q));
+    else
+        oq_layout_dequantize(&layout, tensor->params, tensor->carrier, q->data, x.data);
     *out = oq_value_of_tensor(x);
     return ONNXQ_OK;
 }
@@ -57,6 +63,19 @@ oq_status oq_lockstep_input(const oq_lockstep *l, const oq_lockstep_part *part, 
         return status;
     }
     *out = oq_value_retain(value);
+    return ONNXQ_OK;
+}
+
+oq_status oq_lockstep_peek(const oq_lockstep *l, const oq_lockstep_part *part, size_t input, size_t sample,
+                           int stream, oq_value *out, float *table, bool *bytes, oq_error *err) {
+    const oq_value_id id = part->inputs[input];
+    const oq_tensor_plan *tensor = oq_plan_tensor(l->plan, id);
+    *bytes = stream == OQ_STREAM_QUANTIZED && oq_plan_made_integer(l->plan, id) && is_byte(tensor) &&
+             tensor->axis < 0;
+    if (!*bytes) return oq_lockstep_input(l, part, input, sample, stream, out, err);
+    for (int i = 0; i < 256; i++)
+        table[i] = oq_dequantize_one(tensor->params[0], is_signed(tensor) ? (int8_t)i : i);
+    *out = oq_value_retain(oq_lockstep_at(l, sample, stream, id));
     return ONNXQ_OK;
 }
 

@@ -71,6 +71,31 @@ START_TEST(sums_do_not_depend_on_the_order) {
 }
 END_TEST
 
+// Sums of channels give what wide ones do, and pass through them.
+START_TEST(narrow_sums_are_as_exact) {
+    static const float ends[] = {0x1p-149F, -0x1p-149F, 3.4e38F, -3.4e38F, 1, -0.1F};
+    uint64_t state = 9;
+    oq_channel_sum sum = {{0}}, again, other = {{0}};
+    oq_exact_sum whole = {{0}}, widened;
+    for (int i = 0; i < 600; i++) {
+        const double value =
+            i % 3 ? (double)ends[random_bits(&state) % 6] : ldexp((double)(int32_t)random_bits(&state), -40);
+        oq_channel_sum_add(i % 2 ? &sum : &other, value);
+        oq_exact_sum_add(&whole, value);
+    }
+    oq_channel_sum_merge(&sum, &other);
+    ck_assert(oq_channel_sum_get(&sum) == oq_exact_sum_get(&whole));
+    oq_exact_sum_normalize(&whole);
+    oq_channel_sum_widen(&sum, &widened);
+    ck_assert_mem_eq(&whole, &widened, sizeof whole);
+    ck_assert(oq_channel_sum_narrow(&widened, &again));
+    ck_assert_mem_eq(&again, &sum, sizeof again);
+    oq_exact_sum_add(&whole, 0x1p-400);
+    oq_exact_sum_normalize(&whole);
+    ck_assert(!oq_channel_sum_narrow(&whole, &again));
+}
+END_TEST
+
 // --- histograms and tensors ---
 
 static oq_tensor values_of(const float *x, int64_t count) {
@@ -186,12 +211,12 @@ START_TEST(channels) {
     const double sum[] = {10, 100, -10};
     for (int c = 0; c < 3; c++) {
         ck_assert(t->channel_min[c] == min[c] && t->channel_max[c] == max[c]);
-        ck_assert(oq_exact_sum_get(&t->channel_sum[c]) == sum[c]);
+        ck_assert(oq_channel_sum_get(&t->channel_sum[c]) == sum[c]);
     }
     oq_stats *twice = new_stats();
     CK_OK(oq_stats_merge(twice, stats, &err), &err);
     CK_OK(oq_stats_merge(twice, stats, &err), &err);
-    ck_assert(oq_exact_sum_get(&entry(twice)->channel_sum[1]) == 200);
+    ck_assert(oq_channel_sum_get(&entry(twice)->channel_sum[1]) == 200);
     ck_assert_uint_eq(entry(twice)->channel_count, 8);
     oq_tensor_release(&tensor);
     tensor = test_tensor_f32(&mem, OQ_SHAPE(1, 2, 1), x);
@@ -515,6 +540,7 @@ int main(void) {
     tcase_add_test(sums, sums_are_exact);
     tcase_add_test(sums, sums_round_once);
     tcase_add_test(sums, sums_do_not_depend_on_the_order);
+    tcase_add_test(sums, narrow_sums_are_as_exact);
     suite_add_tcase(suite, sums);
     TCase *tensors = tcase_create("tensors");
     tcase_add_checked_fixture(tensors, begin, end);

@@ -49,6 +49,21 @@ static size_t output_at(const oq_layer *layer, const oq_patches *p, size_t outpu
     return (position / p->inner_count * outputs + o) * p->inner_count + position % p->inner_count;
 }
 
+// Bytes that number the entries of a table give the row that these entries would.
+static void check_bytes(const oq_patches *p, size_t position, size_t count) {
+    uint8_t bytes[2048];
+    float table[256], values[2048], row[256], wanted[256];
+    ck_assert_uint_le(count, 2048);
+    for (size_t i = 0; i < 256; i++) table[i] = 0.5F * (float)i - 7;
+    for (size_t i = 0; i < count; i++) {
+        bytes[i] = (uint8_t)(i * 37 + 11);
+        values[i] = table[bytes[i]];
+    }
+    oq_patches_row(p, &(oq_patches_source){.data = bytes, .table = table}, position, row);
+    oq_patches_row(p, &(oq_patches_source){.data = values}, position, wanted);
+    ck_assert_mem_eq(row, wanted, p->groups * p->depth * sizeof *row);
+}
+
 static void check(const oq_layer *layer, const oq_tensor *x, const oq_tensor *y) {
     oq_patches p;
     oq_weight_rows rows;
@@ -59,7 +74,8 @@ static void check(const oq_layer *layer, const oq_tensor *x, const oq_tensor *y)
     ck_assert_uint_eq(p.positions * rows.outputs, (size_t)oq_tensor_count(y));
     ck_assert_uint_le(p.groups * p.depth, 256);
     for (size_t position = 0; position < p.positions; position++) {
-        oq_patches_row(&p, x->data, position, row);
+        check_bytes(&p, position, (size_t)oq_tensor_count(x));
+        oq_patches_row(&p, &(oq_patches_source){.data = x->data}, position, row);
         for (size_t o = 0; o < rows.outputs; o++) {
             const size_t group = o / (rows.outputs / p.groups);
             double sum = 0;

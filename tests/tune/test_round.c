@@ -32,13 +32,13 @@ static void add_rows(oq_gram *gram, size_t count, uint64_t seed) {
     for (size_t r = 0; r < count; r++) {
         float *x, *xq;
         float common = noise(&seed);
-        oq_gram_row(gram, &x, &xq);
+        oq_gram_row(gram, 0, &x, &xq);
         for (size_t k = 0; k < gram->groups * gram->depth; k++) {
             common = 0.9F * common + 0.3F * noise(&seed);
             x[k] = common + 0.5F;
             xq[k] = x[k] + 0.1F * noise(&seed) + 0.05F;
         }
-        CK_OK(oq_gram_add(gram, &err), &err);
+        CK_OK(oq_gram_take(gram, 1, &err), &err);
     }
 }
 

@@ -1,0 +1,129 @@
+// Moments of a layer's input: rows of many samples, block by block.
+#include "tune/moments.h"
+
+#include "tune/patches.h"
+
+// One in so many samples of the lockstep judges.
+enum { JUDGE_EVERY = 4 };
+// Rows that moments are taken of: some for each input of a sum, between two limits.
+enum { ROWS_PER_INPUT = 4, LEAST_ROWS = 2048, MOST_ROWS = 6144 };
+enum { CHUNK = 16 }; // rows that a thread fills in at once
+
+// A sample, and which of all rows it gives.
+typedef struct source {
+    size_t sample, first, count;
+    oq_patches patches;
+    bool open;
+    oq_value value[2]; // x^, x
+    oq_patches_source from[2];
+    float table[256];
+} source;
+
+typedef struct gathering {
+    const oq_moments *m;
+    oq_gram *gram;
+    source *sources; // [count]
+    size_t count, rows;
+    size_t begin, done, block; // first source that is needed; rows taken in; rows on the way
+} gathering;
+
+static bool judges(const oq_lockstep *l, size_t sample) {
+    return l->samples >= JUDGE_EVERY && sample % JUDGE_EVERY == JUDGE_EVERY - 1;
+}
+
+size_t oq_moments_samples(const oq_lockstep *l, bool judging) {
+    size_t count = 0;
+    for (size_t s = 0; s < l->samples; s++) count += judges(l, s) == judging;
+    return count;
+}
+
+static size_t quota(const oq_moments *m) {
+    size_t want = ROWS_PER_INPUT * m->depth;
+    want = want < LEAST_ROWS ? LEAST_ROWS : want > MOST_ROWS ? MOST_ROWS : want;
+    const size_t fitting = oq_moments_samples(m->l, false);
+    return (want + fitting - 1) / fitting;
+}
+
+static oq_status list_sources(gathering *g, bool judging, oq_error *err) {
+    const oq_moments *m = g->m;
+    const size_t most = quota(m);
+    g->sources = oq_mem_calloc(m->l->mem, oq_moments_samples(m->l, judging) + 1, sizeof *g->sources, err);
+    if (!g->sources) return ONNXQ_NO_MEMORY;
+    for (size_t s = 0; s < m->l->samples; s++) {
+        source *to = &g->sources[g->count];
+        if (judges(m->l, s) != judging) continue;
+        const oq_value *x = oq_lockstep_at(m->l, s, OQ_STREAM_FLOAT, m->part->inputs[m->input]);
+        OQ_TRY(oq_patches_of(m->l->graph, m->layer, &x->tensor.shape, &to->patches, err));
+        to->sample = s;
+        to->first = g->rows;
+        to->count = to->patches.positions < most ? to->patches.positions : most;
+        g->rows += to->count;
+        g->count++;
+    }
+    return ONNXQ_OK;
+}
+
+static void close_source(source *s) {
+    oq_value_release(&s->value[0]);
+    oq_value_release(&s->value[1]);
+    s->open = false;
+}
+
+static oq_status open_source(void *self, size_t index, size_t worker, oq_error *err) {
+    const gathering *g = self;
+    const oq_moments *m = g->m;
+    source *s = &g->sources[g->begin + index];
+    (void)worker;
+    if (s->open) return ONNXQ_OK;
+    s->open = true;
+    for (int i = 0; i < 2; i++) {
+        bool bytes;
+        OQ_TRY(oq_lockstep_peek(m->l, m->part, m->input, s->sample, i ? OQ_STREAM_FLOAT : OQ_STREAM_QUANTIZED,
+                                &s->value[i], s->table, &bytes, err));
+        s->from[i] = (oq_patches_source){.data = s->value[i].tensor.data, .table = bytes ? s->table : NULL};
+    }
+    return ONNXQ_OK;
+}
+
+static oq_status fill_rows(void *self, size_t index, size_t worker, oq_error *err) {
+    const gathering *g = self;
+    const size_t from = index * CHUNK, to = g->block - from < CHUNK ? g->block : from + CHUNK;
+    const source *s = &g->sources[g->begin];
+    (void)worker, (void)err;
+    for (size_t i = from; i < to; i++) {
+        const size_t row = g->done + i;
+        float *x, *x_quantized;
+        while (row >= s->first + s->count) s++;
+        const size_t position = oq_patches_choose(&s->patches, s->count, row - s->first, s->sample);
+        oq_gram_row(g->gram, i, &x, &x_quantized);
+        oq_patches_row(&s->patches, &s->from[0], position, x_quantized);
+        oq_patches_row(&s->patches, &s->from[1], position, x);
+    }
+    return ONNXQ_OK;
+}
+
+// As many rows as there is room for.
+static oq_status gather_block(gathering *g, oq_error *err) {
+    oq_pool *pool = g->m->l->pool;
+    const size_t room = oq_gram_room(g->gram), left = g->rows - g->done;
+    size_t end = g->begin;
+    g->block = left < room ? left : room;
+    while (end < g->count && g->sources[end].first < g->done + g->block) end++;
+    OQ_TRY(oq_pool_run(pool, end - g->begin, open_source, g, err));
+    OQ_TRY(oq_pool_run(pool, (g->block + CHUNK - 1) / CHUNK, fill_rows, g, err));
+    OQ_TRY(oq_gram_take(g->gram, g->block, err));
+    g->done += g->block;
+    while (g->begin < end && g->sources[g->begin].first + g->sources[g->begin].count <= g->done)
+        close_source(&g->sources[g->begin++]);
+    return ONNXQ_OK;
+}
+
+oq_status oq_moments_gather(const oq_moments *m, bool judging, oq_gram *gram, oq_error *err) {
+    gathering g = {.m = m, .gram = gram};
+    oq_status status = oq_gram_begin(gram, m->l->mem, m->l->pool, m->groups, m->depth, m->centred, err);
+    if (status == ONNXQ_OK) status = list_sources(&g, judging, err);
+    while (status == ONNXQ_OK && g.done < g.rows) status = gather_block(&g, err);
+    for (size_t i = 0; g.sources && i < g.count; i++) close_source(&g.sources[i]);
+    oq_mem_free(m->l->mem, g.sources);
+    return status == ONNXQ_OK ? oq_gram_end(gram, err) : status;
+}
