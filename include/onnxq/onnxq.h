@@ -305,7 +305,10 @@ typedef struct onnxq_convert_options {
     size_t verify_samples; // the closing comparison runs on at most so many; 0 = none
     int page;              // the report also as a page, with the error of every layer
     int no_correction;     // leave biases as they are, also where changing them makes up for errors
-    int no_guards; // quantize also what gains neither time nor memory by it: products of two activations
+    // Quantize also products of two activations, which gain neither time nor memory by it, what
+    // NonMaxSuppression, TopK and box decoding take, and inputs of a Concat on one grid whose ranges differ
+    // by more than 16 times.
+    int no_guards;
     onnxq_rounding rounding;
     // HardSwish, SiLU, gates, sums and averages between convolutions are computed on integers, too, where all
     // that reads their results takes integers. Needs 8-bit activations that are not symmetric.

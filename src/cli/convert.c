@@ -62,7 +62,9 @@ const option convert_shared_options[] = {
      "helps)",
      AT(no_correct), 0, 0},
     {"no-guards", 0, OPTION_FLAG, NULL,
-     "quantize also what gains neither time nor memory by it: products of two activations, as in attention",
+     "quantize also products of two activations (as in attention), which gain neither time nor memory by it, "
+     "and "
+     "the last layers of detectors and inputs of a Concat far apart in range, which lose much",
      AT(no_guards), 0, 0},
     {"rounding", 0, OPTION_CHOICE, "gram|nearest|gptq|adaround",
      "how weights become integers (default: gram, which looks at the samples for those whose products differ "

@@ -206,5 +206,9 @@ oq_status oq_infer_graph(oq_graph *graph, oq_error *err);
 // Multiply-accumulates of one node by its operator's `macs`, for the shapes known to inference, unknown sizes
 // counted as 1; 0 for operators that are no products.
 uint64_t oq_op_macs(const oq_graph *graph, const oq_node *node);
+// Marks the values whose size computed numbers decide (NonMaxSuppression, NonZero, Compress, Unique, control
+// flow, and what is made of their results): two models that differ by rounding need not give as many elements
+// there. `varies` [graph->value_count] is overwritten. Wants inferred types.
+oq_status oq_graph_varying(const oq_graph *graph, bool *varies, oq_error *err);
 
 #endif

@@ -116,6 +116,7 @@ static void note_fates(oq_plan *plan) {
 
 static oq_status make(oq_plan *plan, oq_error *err) {
     OQ_TRY(oq_plan_find_layers(plan, err));
+    OQ_TRY(oq_plan_guard_tails(plan, err));
     for (size_t i = 0; i < plan->order_count; i++)
         OQ_TRY(list_inner(plan, plan->order[i], oq_graph_node(plan->graph, plan->order[i]), err));
     OQ_TRY(plan->options.mode == OQ_MODE_DYNAMIC ? oq_plan_dynamic(plan, err) : settle(plan, err));

@@ -120,6 +120,10 @@ oq_status oq_plan_find_layers(oq_plan *plan, oq_error *err);
 // The bounds of a Relu or Clip; false when it is neither, or they are computed at run time.
 bool oq_plan_clip_bounds(const oq_plan *plan, const oq_node *node, double *low, double *high);
 
+// tails.c: what detectors make of their last layers stays float, and inputs of a Concat far apart in range
+// share no grid. Behind oq_plan_find_layers.
+oq_status oq_plan_guard_tails(oq_plan *plan, oq_error *err);
+
 // flow.c: which values are carried as integers, which passthrough nodes run on them, which share parameters.
 // Starts from the layers that are not dropped; may be called again after some were.
 oq_status oq_plan_flow(oq_plan *plan, oq_error *err);

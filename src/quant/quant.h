@@ -111,6 +111,7 @@ typedef enum oq_node_fate {
 typedef struct oq_node_plan {
     oq_node_fate fate;
     const char *reason; // why it stays float; NULL for nodes that no rule concerns
+    const char *guard;  // what a guard keeps float around it, besides; or NULL
     uint64_t macs;      // multiply-accumulates
     size_t narrowed;    // output channels whose weights got a larger scale for the target
 } oq_node_plan;

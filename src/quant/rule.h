@@ -29,6 +29,7 @@ typedef struct oq_operand {
 } oq_operand;
 
 typedef enum oq_layer_shape { OQ_LAYER_MATRIX, OQ_LAYER_CONV } oq_layer_shape;
+enum { OQ_LINE_POINTS = -1 }; // in place of an axis: all of them, by a kernel of one element
 
 // A node with a compute rule, in one form for all of them: output = alpha * (operand 0 x operand 1) + addend,
 // then clamped to [low, high].
@@ -51,11 +52,13 @@ typedef struct oq_layer {
     bool integer;                     // the output is written as integers (else as float)
     bool integer_bias;                // the bias is carried as int32 with scale s_0 * s_1
     int line;                         // CONV: the only axis of its input that it moves along, when it can be
-                                      // written as a matrix product over slices (emit_line.c); else 0
-    bool pairs;                       // sums of two neighbouring products are bounded for the target
-    size_t narrowed;                  // output channels with a larger scale for the target (pairs.c)
-    const char *dropped;              // why the layer stays float after all, or NULL
-    const struct oq_layer *before;    // as it was planned, once it was edited (edit.h), else NULL
+                                      // written as a matrix product over slices (emit_line.c); else 0, or
+                                      // OQ_LINE_POINTS
+    bool point; // CONV: a kernel of one element that reads each place once, a matrix product over all of them
+    bool pairs; // sums of two neighbouring products are bounded for the target
+    size_t narrowed;               // output channels with a larger scale for the target (pairs.c)
+    const char *dropped;           // why the layer stays float after all, or NULL
+    const struct oq_layer *before; // as it was planned, once it was edited (edit.h), else NULL
 } oq_layer;
 
 // A constant that a node multiplies with, by its axes; -1: there is none.

@@ -213,6 +213,21 @@ static void add_plan(const json_t *plan, oq_text *into) {
     end_table(into);
 }
 
+static void add_guards(const json_t *guards, oq_text *into) {
+    size_t index;
+    json_t *node;
+    if (!json_array_size(guards)) return;
+    begin_table("Guards", "What stays float besides, and why; --no-guards turns this off.",
+                "<th>node</th><th class=\"left\">operator</th><th class=\"left\">reason</th>", into);
+    json_array_foreach((json_t *)guards, index, node) {
+        add_row_name(node, "node", into);
+        oq_text_add(into, "<td class=\"left why\">");
+        add_text(node, "reason", into);
+        oq_text_add(into, "</td></tr>\n");
+    }
+    end_table(into);
+}
+
 // The spread of a value, as high as the logarithm of the counts: a third as many are a seventh lower.
 static void add_sketch(const json_t *counts, oq_text *into) {
     double most = 1;
@@ -296,6 +311,7 @@ void oq_html_convert(const json_t *root, oq_text *into) {
     add_correction(json_object_get(root, "bias_correction"), into);
     add_budget(json_object_get(root, "budget"), into);
     add_plan(json_object_get(root, "plan"), into);
+    add_guards(json_object_get(json_object_get(root, "plan"), "guards"), into);
     add_values(json_object_get(verify, "layers"), into);
     add_operators(json_object_get(root, "operators_before"), json_object_get(root, "operators_after"), into);
     oq_text_add(into, "</main></body></html>\n");

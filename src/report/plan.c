@@ -22,6 +22,26 @@ static json_t *row(const oq_node *node, const char *fate, const char *reason, ui
     return out;
 }
 
+// What guards keep float besides whole products.
+static void add_guards(const oq_graph *graph, const oq_plan *plan, json_t *out) {
+    json_t *guards = json_array();
+    char label[160];
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const oq_node *node = graph->nodes[i];
+        const char *reason = node->dead ? NULL : oq_plan_node(plan, node->id)->guard;
+        if (!reason) continue;
+        json_t *one = json_object();
+        json_object_set_new(one, "node", json_string(oq_node_label(node, label, sizeof label)));
+        json_object_set_new(one, "op", json_string(node->op_type));
+        json_object_set_new(one, "reason", json_string(reason));
+        json_array_append_new(guards, one);
+    }
+    if (json_array_size(guards))
+        json_object_set_new(out, "guards", guards);
+    else
+        json_decref(guards);
+}
+
 json_t *oq_json_plan(const oq_graph *graph, const oq_plan *plan) {
     const oq_plan_summary summary = oq_plan_summarize(plan);
     json_t *out = json_object(), *nodes = json_array();
@@ -36,6 +56,7 @@ json_t *oq_json_plan(const oq_graph *graph, const oq_plan *plan) {
             json_array_append_new(nodes,
                                   row(node, fates[fate->fate], fate->reason, fate->macs, fate->narrowed));
     }
+    add_guards(graph, plan, out);
     size_t count;
     const oq_inner_node *inner = oq_plan_inner(plan, &count);
     for (size_t i = 0; i < count; i++)
@@ -78,4 +99,9 @@ void oq_print_plan(const json_t *plan, oq_text *into) {
                        macs > 0 ? 100 * oq_json_number(node, "macs") / macs : 0.,
                        oq_json_text(node, "reason"));
     }
+    const json_t *guards = json_object_get(plan, "guards");
+    if (guards) oq_text_add(into, "guarded (--no-guards turns this off):\n");
+    json_array_foreach((json_t *)guards, index, node)
+        oq_text_printf(into, "  %s (%s): %s\n", oq_json_text(node, "node"), oq_json_text(node, "op"),
+                       oq_json_text(node, "reason"));
 }

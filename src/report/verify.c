@@ -11,6 +11,8 @@ static json_t *output_json(const oq_output_difference *o) {
     json_object_set_new(out, "cosine", oq_json_real(o->cosine_mean));
     json_object_set_new(out, "cosine_least", oq_json_real(o->cosine_least));
     json_object_set_new(out, "largest_error", oq_json_real(o->all.largest));
+    if (o->varies)
+        json_object_set_new(out, "samples_of_other_size", json_integer((json_int_t)o->all.resized));
     if (!isnan(o->divergence)) json_object_set_new(out, "divergence_nats", oq_json_real(o->divergence));
     if (o->classifies) {
         json_object_set_new(out, "rows", json_integer((json_int_t)o->rows));
@@ -84,6 +86,9 @@ static void print_output(const json_t *o, oq_text *into) {
                        oq_json_count(o, "same_top"), oq_json_count(o, "rows"),
                        100 * oq_json_number(o, "disagreement_low"),
                        100 * oq_json_number(o, "disagreement_high"));
+    if (json_object_get(o, "samples_of_other_size"))
+        oq_text_printf(into, ", of another size in %zu samples (computed numbers decide what it holds)",
+                       oq_json_count(o, "samples_of_other_size"));
     if (json_object_get(o, "accuracy_model"))
         oq_text_printf(into, ", accuracy %.4f (float model %.4f)", oq_json_number(o, "accuracy_model"),
                        oq_json_number(o, "accuracy_reference"));

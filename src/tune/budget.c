@@ -50,6 +50,7 @@ static double worst_figure(oq_metric metric, const oq_verify_result *r) {
     for (size_t i = 0; i < r->output_count; i++) {
         const oq_output_difference *o = &r->outputs[i];
         double figure = (double)NAN;
+        if (o->varies) continue;
         if (metric == OQ_METRIC_SQNR) figure = oq_difference_sqnr(&o->all);
         if (metric == OQ_METRIC_COSINE) figure = o->cosine_mean;
         if (metric == OQ_METRIC_AGREEMENT && o->classifies && o->rows)

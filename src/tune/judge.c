@@ -32,7 +32,7 @@ static void look_at(oq_judge *j, oq_value_id value) {
 // Looks at the value that a function of the kind above makes an output of, or at the output itself; at each
 // part of a Concat, since boxes in pixels would hide what becomes of scores.
 static void look_behind(oq_judge *j, oq_value_id output) {
-    static const char *const functions[] = {"Softmax", "LogSoftmax", "Sigmoid", "ArgMax", NULL};
+    static const char *const functions[] = {"Softmax", "LogSoftmax", "Sigmoid", "ArgMax", "TopK", NULL};
     static const char *const movers[] = {"Identity", "Cast",      "Reshape",   "Flatten",
                                          "Squeeze",  "Unsqueeze", "Transpose", NULL};
     const oq_graph *graph = j->model->graph;
@@ -124,8 +124,28 @@ static void end_run(judge_run *r) {
 
 // --- judging ---
 
+// An output whose size varies tells nothing element by element: what NonMaxSuppression nodes choose from is
+// looked at instead.
+static oq_status choose_outputs(oq_judge *j, oq_error *err) {
+    oq_graph *graph = j->model->graph;
+    bool *varies = oq_mem_calloc(j->mem, graph->value_count + 1, sizeof *varies, err);
+    oq_status status = varies ? oq_graph_varying(graph, varies, err) : ONNXQ_NO_MEMORY;
+    bool any = false;
+    for (size_t o = 0; status == ONNXQ_OK && o < graph->output_count; o++) {
+        any |= varies[graph->outputs[o]];
+        if (!varies[graph->outputs[o]]) look_behind(j, graph->outputs[o]);
+    }
+    for (size_t n = 0; any && n < graph->node_count; n++) {
+        const oq_node *node = graph->nodes[n];
+        for (size_t i = 0; i < 2 && !node->dead && oq_node_is(node, "NonMaxSuppression"); i++)
+            if (!varies[node->inputs[i]] && !oq_graph_constant(graph, node->inputs[i]))
+                look_behind(j, node->inputs[i]);
+    }
+    oq_mem_free(j->mem, varies);
+    return status;
+}
+
 static oq_status open(oq_judge *j, size_t most, oq_error *err) {
-    const oq_graph *graph = j->model->graph;
     const size_t all = oq_dataset_count(j->data);
     j->held_out = oq_samples_hold_out(j->data);
     const size_t every = j->held_out ? OQ_HOLD_OUT_EVERY : 1;
@@ -136,7 +156,7 @@ static oq_status open(oq_judge *j, size_t most, oq_error *err) {
     j->count = all / every < most ? all / every : most;
     for (size_t i = 0; i < j->count; i++) // spread over all that are held out
         j->samples[i] = i * (all / every) / j->count * every + every - 1;
-    for (size_t o = 0; o < graph->output_count; o++) look_behind(j, graph->outputs[o]);
+    OQ_TRY(choose_outputs(j, err));
     j->reference = oq_mem_calloc(j->mem, j->count * j->output_count + 1, sizeof *j->reference, err);
     return j->reference ? ONNXQ_OK : ONNXQ_NO_MEMORY;
 }

@@ -7,7 +7,8 @@
 
 // What the float model gives for the judging samples. Where an output is a Softmax, LogSoftmax, Sigmoid or
 // ArgMax of something, that something is looked at: a few undecided samples make up most of the error behind
-// such functions, and one sample's luck would decide. Of a Concat, each part counts by its own power.
+// such functions, and one sample's luck would decide. The same goes for what TopK and NonMaxSuppression
+// choose from. Of a Concat, each part counts by its own power.
 typedef struct oq_judge {
     oq_mem *mem;
     oq_model *model;

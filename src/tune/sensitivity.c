@@ -27,6 +27,7 @@ typedef struct search {
     oq_node_override *overrides;
     oq_program *program; // of the float graph
     size_t input_count, output_count;
+    bool *varies; // [values] their size does, so that their elements tell nothing (oq_graph_varying)
     size_t indices[MOST_SAMPLES], samples;
     lane *lanes; // [threads]
     oq_layer_loss *layers;
@@ -96,16 +97,13 @@ static void release_values(oq_value *values, size_t count) {
     for (size_t i = 0; values && i < count; i++) oq_value_release(&values[i]);
 }
 
-static oq_status compare(const search *s, size_t sample, const oq_value *y, const oq_value *z,
-                         oq_output_sample *results, oq_error *err) {
+static void compare(const search *s, size_t sample, const oq_value *y, const oq_value *z,
+                    oq_output_sample *results) {
     size_t real, rows;
-    const oq_value_id *ids = s->graph->outputs;
     oq_dataset_rows(s->data, s->indices[sample], &real, &rows);
     for (size_t k = 0; k < s->output_count; k++)
         if (y[k].kind == OQ_VALUE_TENSOR && z[k].kind == OQ_VALUE_TENSOR)
-            OQ_TRY(oq_compare_output(&y[k].tensor, &z[k].tensor, real, rows, NULL,
-                                     oq_graph_value(s->graph, ids[k])->name, &results[k], err));
-    return ONNXQ_OK;
+            oq_compare_output(&y[k].tensor, &z[k].tensor, real, rows, NULL, &results[k]);
 }
 
 // The quantized layer on what was kept, then the float graph behind it.
@@ -131,8 +129,7 @@ static oq_status run_layers(const search *s, lane *l, size_t sample, const oq_va
     for (size_t g = 0; status == ONNXQ_OK && g < s->group_count; g++) {
         status = run_layer(s, l, g, z, err);
         if (status == ONNXQ_OK)
-            status =
-                compare(s, sample, y, z, s->results + (sample * s->group_most + g) * s->output_count, err);
+            compare(s, sample, y, z, s->results + (sample * s->group_most + g) * s->output_count);
         release_values(z, s->output_count);
     }
     oq_mem_free(s->mem, z);
@@ -170,6 +167,7 @@ static void combine_layer(const search *s, size_t g, oq_layer_loss *out) {
     out->agreement = (double)NAN;
     out->sqnr = (double)INFINITY;
     for (size_t k = 0; k < s->output_count; k++) {
+        if (s->varies[s->graph->outputs[k]]) continue;
         oq_output_sample sum = {.probabilities = true, .classifies = true};
         for (size_t i = 0; i < s->samples; i++) {
             const oq_output_sample *r = &s->results[(i * s->group_most + g) * s->output_count + k];
@@ -266,6 +264,9 @@ static oq_status open_search(search *s, oq_error *err) {
     OQ_TRY(find_layers(s, err));
     OQ_TRY(new_overrides(s, err));
     OQ_TRY(open_program(s, err));
+    s->varies = oq_mem_calloc(s->mem, s->graph->value_count + 1, sizeof *s->varies, err);
+    if (!s->varies) return ONNXQ_NO_MEMORY;
+    OQ_TRY(oq_graph_varying(s->graph, s->varies, err));
     s->samples = oq_samples_choose(s->data, limit < MOST_SAMPLES ? limit : MOST_SAMPLES, s->indices);
     s->group_most = group_size(s);
     s->group = oq_mem_calloc(s->mem, s->group_most, sizeof *s->group, err);
@@ -298,6 +299,7 @@ static void close_search(search *s) {
         oq_mem_free(s->mem, s->lanes[t].alone);
     }
     oq_mem_free(s->mem, s->lanes);
+    oq_mem_free(s->mem, s->varies);
     oq_mem_free(s->mem, s->group);
     oq_mem_free(s->mem, s->results);
     oq_mem_free(s->mem, s->overrides);

@@ -80,6 +80,7 @@ static void take_figures(const oq_verify_result *result, oq_sweep_point *point, 
     point->sqnr = point->cosine = point->agreement = point->accuracy = (double)NAN;
     for (size_t i = 0; i < result->output_count; i++) {
         const oq_output_difference *o = &result->outputs[i];
+        if (o->varies) continue;
         point->sqnr = fmin(point->sqnr, oq_difference_sqnr(&o->all));
         point->cosine = fmin(point->cosine, o->cosine_mean);
         if (o->classifies && o->rows)

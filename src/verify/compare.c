@@ -16,20 +16,13 @@ void oq_difference_add(oq_difference *into, const oq_difference *more) {
     into->signal += more->signal;
     into->noise += more->noise;
     if (!(more->largest <= into->largest)) into->largest = more->largest;
+    into->resized += more->resized;
 }
 
 // Elements that count, after the repetitions that fill a fixed batch are left out.
 static size_t real_count(const oq_tensor *y, size_t real, size_t rows) {
     const size_t count = (size_t)oq_tensor_count(y);
     return y->shape.rank && rows > real && (size_t)y->shape.dim[0] == rows ? count / rows * real : count;
-}
-
-static oq_status check_shapes(const oq_tensor *y, const oq_tensor *z, const char *name, oq_error *err) {
-    char a[128], b[128];
-    if (oq_shape_equal(&y->shape, &z->shape)) return ONNXQ_OK;
-    return oq_fail(err, ONNXQ_BAD_MODEL,
-                   "'%s' has shape %s in one model and %s in the other: they do not compute the same thing",
-                   name, oq_shape_format(&y->shape, a, sizeof a), oq_shape_format(&z->shape, b, sizeof b));
 }
 
 typedef struct sums {
@@ -72,15 +65,16 @@ static void compare(const oq_tensor *y, const oq_tensor *z, size_t count, sums *
     double a[BLOCK], b[BLOCK];
     const size_t y_bytes = oq_dtype_bytes(y->dtype), z_bytes = oq_dtype_bytes(z->dtype);
     const bool numbers = is_number(y) && is_number(z);
+    const bool resized = !oq_shape_equal(&y->shape, &z->shape);
+    s->d.resized = resized;
     for (size_t i = 0; i < count; i += BLOCK) {
         const size_t n = count - i < BLOCK ? count - i : BLOCK;
-        if (numbers) {
-            oq_load_f64(y->dtype, (const char *)y->data + i * y_bytes, a, n);
-            oq_load_f64(z->dtype, (const char *)z->data + i * z_bytes, b, n);
-        }
+        memset(b, 0, sizeof b);
+        if (numbers) oq_load_f64(y->dtype, (const char *)y->data + i * y_bytes, a, n);
+        if (numbers && !resized) oq_load_f64(z->dtype, (const char *)z->data + i * z_bytes, b, n);
         for (size_t k = 0; !numbers && k < n; k++) {
             a[k] = 1;
-            b[k] = same_element(y, z, i + k);
+            b[k] = !resized && same_element(y, z, i + k);
         }
         add_block(s, a, b, n);
     }
@@ -91,13 +85,11 @@ static double cosine_of(const sums *s) {
     return product > 0 ? s->dot / product : (s->d.signal > 0 || s->model > 0 ? 0. : 1.);
 }
 
-oq_status oq_compare_tensors(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
-                             const char *name, oq_difference *out, oq_error *err) {
-    OQ_TRY(check_shapes(y, z, name, err));
+void oq_compare_tensors(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
+                        oq_difference *out) {
     sums s = {0};
     compare(y, z, real_count(y, real, rows), &s);
     *out = s.d;
-    return ONNXQ_OK;
 }
 
 // Index of the largest of `n` elements from `at`, the first among equals; NaN never wins.
@@ -147,17 +139,16 @@ static void compare_distributions(const oq_tensor *y, const oq_tensor *z, size_t
         out->divergence += row_divergence(y, z, row * n, n);
 }
 
-oq_status oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
-                            const int64_t *labels, const char *name, oq_output_sample *out, oq_error *err) {
-    OQ_TRY(check_shapes(y, z, name, err));
+void oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
+                       const int64_t *labels, oq_output_sample *out) {
     const size_t count = real_count(y, real, rows);
     sums s = {0};
     compare(y, z, count, &s);
     *out = (oq_output_sample){.difference = s.d, .cosine = cosine_of(&s)};
     const int rank = y->shape.rank;
     const size_t classes = rank ? (size_t)y->shape.dim[rank - 1] : 0;
-    out->classifies = oq_dtype_info(y->dtype)->is_float && classes >= 2;
-    if (!out->classifies) return ONNXQ_OK;
+    out->classifies = oq_dtype_info(y->dtype)->is_float && classes >= 2 && !s.d.resized;
+    if (!out->classifies) return;
     out->rows = count / classes;
     const bool judged = labels && out->rows == real;
     if (judged) out->judged = real;
@@ -169,7 +160,6 @@ oq_status oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real,
         out->right_model += second == labels[row];
     }
     compare_distributions(y, z, classes, out);
-    return ONNXQ_OK;
 }
 
 static oq_status add_value(const oq_value *y, const oq_value *z, const char *name, sums *s, oq_error *err) {
@@ -177,7 +167,6 @@ static oq_status add_value(const oq_value *y, const oq_value *z, const char *nam
         return oq_fail(err, ONNXQ_BAD_MODEL, "'%s' holds values of another kind in the second model", name);
     if (y->kind == OQ_VALUE_NONE) return ONNXQ_OK;
     if (y->kind == OQ_VALUE_TENSOR) {
-        OQ_TRY(check_shapes(&y->tensor, &z->tensor, name, err));
         compare(&y->tensor, &z->tensor, (size_t)oq_tensor_count(&y->tensor), s);
         return ONNXQ_OK;
     }
@@ -191,8 +180,10 @@ static oq_status add_value(const oq_value *y, const oq_value *z, const char *nam
 
 oq_status oq_compare_values(const oq_value *y, const oq_value *z, size_t real, size_t rows,
                             const int64_t *labels, const char *name, oq_output_sample *out, oq_error *err) {
-    if (y->kind == OQ_VALUE_TENSOR && z->kind == OQ_VALUE_TENSOR)
-        return oq_compare_output(&y->tensor, &z->tensor, real, rows, labels, name, out, err);
+    if (y->kind == OQ_VALUE_TENSOR && z->kind == OQ_VALUE_TENSOR) {
+        oq_compare_output(&y->tensor, &z->tensor, real, rows, labels, out);
+        return ONNXQ_OK;
+    }
     sums s = {0};
     OQ_TRY(add_value(y, z, name, &s, err));
     *out = (oq_output_sample){.difference = s.d, .cosine = cosine_of(&s)};

@@ -16,13 +16,13 @@ typedef struct oq_output_sample {
 } oq_output_sample;
 
 void oq_difference_add(oq_difference *into, const oq_difference *more);
-// Elements of both as numbers; shapes must be equal (BAD_MODEL otherwise). Only the first `real` of `rows`
-// entries of axis 0 count when that axis has `rows` entries (a batch filled up with repetitions).
-oq_status oq_compare_tensors(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
-                             const char *name, oq_difference *out, oq_error *err);
+// Elements of both as numbers; where shapes differ, those of the first against 0, and the difference says so.
+// Only the first `real` of `rows` entries of axis 0 count when that axis has `rows` entries (a batch filled
+// up with repetitions).
+void oq_compare_tensors(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows, oq_difference *out);
 // `labels`: one for each of the `real` samples, or NULL; they count when there is one row a sample.
-oq_status oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
-                            const int64_t *labels, const char *name, oq_output_sample *out, oq_error *err);
+void oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
+                       const int64_t *labels, oq_output_sample *out);
 // The same for values of any kind: sequences, optionals and maps count as all their tensors together, without
 // classes. Differing kinds or lengths are BAD_MODEL.
 oq_status oq_compare_values(const oq_value *y, const oq_value *z, size_t real, size_t rows,

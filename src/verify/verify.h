@@ -10,6 +10,7 @@
 typedef struct oq_difference {
     double signal, noise; // sum of y^2, sum of (y - z)^2
     double largest;       // max |y - z|; infinity when a number meets NaN
+    uint64_t resized;     // samples in which sizes differ: there z counts as 0
 } oq_difference;
 
 // 10 log10(signal / noise) in dB; infinity without noise.
@@ -17,6 +18,9 @@ double oq_difference_sqnr(const oq_difference *d);
 
 typedef struct oq_output_difference {
     const char *name; // of the graph; lives as long as the reference model
+    // Computed numbers decide its size (oq_graph_varying), as of the boxes that NonMaxSuppression selects:
+    // its elements do not stand for the same things in both models, and no minimum applies.
+    bool varies;
     oq_difference all;
     double cosine_mean, cosine_least; // per sample
     // Float outputs with a last axis of at least 2: the largest element along it, row by row.
@@ -74,7 +78,7 @@ typedef struct oq_verify_options {
 
 // Runs both graphs on every sample and compares outputs of the same name (and layers). The same figures for
 // any number of threads. Memory: the activations of one sample a thread. Errors: BAD_MODEL when the outputs'
-// names or shapes differ.
+// names differ, or the shapes of one whose size does not vary.
 oq_status oq_verify(oq_graph *reference, oq_graph *model, const oq_dataset *data,
                     const oq_verify_options *options, oq_verify_result *out, oq_error *err);
 void oq_verify_release(oq_verify_result *result);

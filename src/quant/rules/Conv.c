@@ -46,6 +46,13 @@ static int find_line(oq_graph *graph, const oq_node *node, const oq_shape *weigh
     return 2 + line;
 }
 
+// A kernel of one element, at every place.
+static bool is_point(const oq_node *node, const oq_shape *weight) {
+    const int spatial = weight->rank - 2;
+    return oq_node_int(node, "group", 1) == 1 && oq_shape_range_count(weight, 2, weight->rank) == 1 &&
+           is_ones(node, "strides", spatial, -1) && !is_padded(node, spatial, -1);
+}
+
 static oq_status describe(oq_graph *graph, const oq_node *node, oq_arena *arena, oq_layer *out,
                           const char **reason, oq_error *err) {
     *out = oq_layer_make(OQ_LAYER_CONV, node);
@@ -65,6 +72,7 @@ static oq_status describe(oq_graph *graph, const oq_node *node, oq_arena *arena,
     if (*reason) return ONNXQ_OK;
     out->operand[1].channels = true;
     out->line = find_line(graph, node, &weight->shape);
+    out->point = is_point(node, &weight->shape);
     if (node->input_count < 3 || node->inputs[2] == OQ_NONE) return ONNXQ_OK;
     out->addend = node->inputs[2];
     OQ_TRY(oq_layer_take_bias(graph, arena, out, weight->shape.dim[0], err));
