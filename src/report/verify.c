@@ -28,6 +28,24 @@ static json_t *output_json(const oq_output_difference *o) {
     return out;
 }
 
+// What the inputs of the Concat that makes an output have of its error.
+static void add_parts(const oq_verify_result *result, size_t output, json_t *into) {
+    json_t *parts = json_array();
+    for (size_t i = 0; i < result->part_count; i++) {
+        const oq_part_difference *p = &result->parts[i];
+        if (p->output != output) continue;
+        json_t *part = json_object();
+        json_object_set_new(part, "value", json_string(p->name));
+        json_object_set_new(part, "sqnr_db", oq_json_real(oq_difference_sqnr(&p->all)));
+        json_object_set_new(part, "largest_error", oq_json_real(p->all.largest));
+        json_array_append_new(parts, part);
+    }
+    if (json_array_size(parts))
+        json_object_set_new(into, "parts", parts);
+    else
+        json_decref(parts);
+}
+
 static json_t *pair_json(double low, double high) {
     json_t *out = json_array();
     json_array_append_new(out, oq_json_real(low));
@@ -60,8 +78,11 @@ static json_t *layer_json(const oq_layer_difference *l) {
 json_t *oq_json_verify(const oq_verify_result *result) {
     json_t *out = json_object(), *outputs = json_array(), *layers = json_array();
     json_object_set_new(out, "samples", json_integer((json_int_t)result->samples));
-    for (size_t i = 0; i < result->output_count; i++)
-        json_array_append_new(outputs, output_json(&result->outputs[i]));
+    for (size_t i = 0; i < result->output_count; i++) {
+        json_t *output = output_json(&result->outputs[i]);
+        add_parts(result, i, output);
+        json_array_append_new(outputs, output);
+    }
     json_object_set_new(out, "outputs", outputs);
     for (size_t i = 0; i < result->layer_count; i++)
         json_array_append_new(layers, layer_json(&result->layers[i]));
@@ -70,6 +91,16 @@ json_t *oq_json_verify(const oq_verify_result *result) {
     else
         json_decref(layers);
     return out;
+}
+
+static void print_part(const json_t *part, oq_text *into) {
+    const double sqnr = oq_json_number(part, "sqnr_db");
+    oq_text_printf(into, "  its part '%s': ", oq_json_text(part, "value"));
+    if (isnan(sqnr))
+        oq_text_add(into, "identical\n");
+    else
+        oq_text_printf(into, "SQNR %.2f dB, largest error %.4g\n", sqnr,
+                       oq_json_number(part, "largest_error"));
 }
 
 static void print_output(const json_t *o, oq_text *into) {
@@ -93,6 +124,9 @@ static void print_output(const json_t *o, oq_text *into) {
         oq_text_printf(into, ", accuracy %.4f (float model %.4f)", oq_json_number(o, "accuracy_model"),
                        oq_json_number(o, "accuracy_reference"));
     oq_text_add(into, "\n");
+    size_t index;
+    json_t *part;
+    json_array_foreach(json_object_get(o, "parts"), index, part) print_part(part, into);
 }
 
 static void print_decibels(double value, oq_text *into) {

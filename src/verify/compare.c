@@ -61,14 +61,14 @@ static bool same_element(const oq_tensor *y, const oq_tensor *z, size_t i) {
 }
 
 // What is no number (text, truth, complex) counts as 1 against 1 where it is the same, against 0 where not.
-static void compare(const oq_tensor *y, const oq_tensor *z, size_t count, sums *s) {
+static void compare(const oq_tensor *y, const oq_tensor *z, size_t first, size_t count, sums *s) {
     double a[BLOCK], b[BLOCK];
     const size_t y_bytes = oq_dtype_bytes(y->dtype), z_bytes = oq_dtype_bytes(z->dtype);
     const bool numbers = is_number(y) && is_number(z);
     const bool resized = !oq_shape_equal(&y->shape, &z->shape);
     s->d.resized = resized;
-    for (size_t i = 0; i < count; i += BLOCK) {
-        const size_t n = count - i < BLOCK ? count - i : BLOCK;
+    for (size_t i = first; i < first + count; i += BLOCK) {
+        const size_t left = first + count - i, n = left < BLOCK ? left : BLOCK;
         memset(b, 0, sizeof b);
         if (numbers) oq_load_f64(y->dtype, (const char *)y->data + i * y_bytes, a, n);
         if (numbers && !resized) oq_load_f64(z->dtype, (const char *)z->data + i * z_bytes, b, n);
@@ -88,7 +88,14 @@ static double cosine_of(const sums *s) {
 void oq_compare_tensors(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
                         oq_difference *out) {
     sums s = {0};
-    compare(y, z, real_count(y, real, rows), &s);
+    compare(y, z, 0, real_count(y, real, rows), &s);
+    *out = s.d;
+}
+
+void oq_compare_elements(const oq_tensor *y, const oq_tensor *z, size_t first, size_t count,
+                         oq_difference *out) {
+    sums s = {0};
+    compare(y, z, first, count, &s);
     *out = s.d;
 }
 
@@ -143,7 +150,7 @@ void oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real, size
                        const int64_t *labels, oq_output_sample *out) {
     const size_t count = real_count(y, real, rows);
     sums s = {0};
-    compare(y, z, count, &s);
+    compare(y, z, 0, count, &s);
     *out = (oq_output_sample){.difference = s.d, .cosine = cosine_of(&s)};
     const int rank = y->shape.rank;
     const size_t classes = rank ? (size_t)y->shape.dim[rank - 1] : 0;
@@ -167,7 +174,7 @@ static oq_status add_value(const oq_value *y, const oq_value *z, const char *nam
         return oq_fail(err, ONNXQ_BAD_MODEL, "'%s' holds values of another kind in the second model", name);
     if (y->kind == OQ_VALUE_NONE) return ONNXQ_OK;
     if (y->kind == OQ_VALUE_TENSOR) {
-        compare(&y->tensor, &z->tensor, (size_t)oq_tensor_count(&y->tensor), s);
+        compare(&y->tensor, &z->tensor, 0, (size_t)oq_tensor_count(&y->tensor), s);
         return ONNXQ_OK;
     }
     if (y->list->count != z->list->count)

@@ -20,6 +20,9 @@ void oq_difference_add(oq_difference *into, const oq_difference *more);
 // Only the first `real` of `rows` entries of axis 0 count when that axis has `rows` entries (a batch filled
 // up with repetitions).
 void oq_compare_tensors(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows, oq_difference *out);
+// `count` elements from `first` of tensors of one shape.
+void oq_compare_elements(const oq_tensor *y, const oq_tensor *z, size_t first, size_t count,
+                         oq_difference *out);
 // `labels`: one for each of the `real` samples, or NULL; they count when there is one row a sample.
 void oq_compare_output(const oq_tensor *y, const oq_tensor *z, size_t real, size_t rows,
                        const int64_t *labels, oq_output_sample *out);

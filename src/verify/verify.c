@@ -3,6 +3,7 @@
 #include "tensor/npy.h"
 #include "verify/compare.h"
 #include "verify/layers.h"
+#include "verify/parts.h"
 
 #include <math.h>
 #include <string.h>
@@ -23,6 +24,9 @@ typedef struct session {
     size_t *before;            // [runs of the data + 1] samples before each run
     pair *workers;             // [threads], made when first needed
     oq_output_sample *results; // [samples][output_count]
+    oq_part *parts;
+    size_t part_count;
+    oq_difference *part_results; // [samples][part_count]
     oq_layers layers;
     const oq_verify_options *options;
 } session;
@@ -147,6 +151,11 @@ static oq_status compare_sample(const session *s, size_t index, const run_values
         OQ_TRY(oq_compare_values(y, z, real, rows, labels, s->names[i], result, err));
         if (result->difference.resized && !s->varies[i]) return fail_of_shapes(s->names[i], y, z, err);
     }
+    for (size_t p = 0; p < s->part_count; p++) {
+        const size_t i = s->parts[p].output;
+        oq_part_compare(&s->parts[p], &v->y[i], &v->z[s->output_of[i]], real, rows,
+                        &s->part_results[index * s->part_count + p]);
+    }
     return ONNXQ_OK;
 }
 
@@ -218,12 +227,26 @@ static void combine_output(const session *s, size_t i, oq_output_difference *out
     out->accuracy_model = all_judged ? (double)right_model / (double)judged : (double)NAN;
 }
 
+static oq_status combine_parts(const session *s, oq_verify_result *out, oq_error *err) {
+    if (!s->part_count) return ONNXQ_OK;
+    out->parts = oq_mem_calloc(s->mem, s->part_count, sizeof *out->parts, err);
+    if (!out->parts) return ONNXQ_NO_MEMORY;
+    out->part_count = s->part_count;
+    for (size_t p = 0; p < s->part_count; p++) {
+        out->parts[p] = (oq_part_difference){.output = s->parts[p].output, .name = s->parts[p].name};
+        for (size_t k = 0; k < s->samples; k++)
+            oq_difference_add(&out->parts[p].all, &s->part_results[k * s->part_count + p]);
+    }
+    return ONNXQ_OK;
+}
+
 static oq_status combine(const session *s, oq_verify_result *out, oq_error *err) {
     out->samples = s->samples;
     out->output_count = s->output_count;
     out->outputs = oq_mem_calloc(s->mem, s->output_count, sizeof *out->outputs, err);
     if (!out->outputs) return ONNXQ_NO_MEMORY;
     for (size_t i = 0; i < s->output_count; i++) combine_output(s, i, &out->outputs[i]);
+    OQ_TRY(combine_parts(s, out, err));
     return oq_layers_combine(&s->layers, &out->layers, &out->layer_count, err);
 }
 
@@ -235,6 +258,8 @@ static void session_release(session *s) {
     oq_layers_release(&s->layers);
     oq_mem_free(s->mem, s->workers);
     oq_mem_free(s->mem, s->results);
+    oq_mem_free(s->mem, s->parts);
+    oq_mem_free(s->mem, s->part_results);
     oq_mem_free(s->mem, s->before);
     oq_mem_free(s->mem, s->output_of);
     oq_mem_free(s->mem, s->names);
@@ -256,9 +281,13 @@ static oq_status session_begin(session *s, oq_graph *reference, oq_graph *model,
     OQ_TRY(oq_program_new(model, &watch_model, &s->model, err));
     OQ_TRY(match_outputs(s, reference, model, err));
     OQ_TRY(find_varying(s, reference, err));
+    size_t outputs;
+    const oq_value_id *ids = oq_program_outputs(s->reference, &outputs);
+    OQ_TRY(oq_parts_find(reference, ids, outputs, &s->parts, &s->part_count, err));
     s->workers = oq_mem_calloc(s->mem, threads, sizeof *s->workers, err);
     s->results = oq_mem_calloc(s->mem, s->samples * s->output_count, sizeof *s->results, err);
-    return s->workers && s->results ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+    s->part_results = oq_mem_calloc(s->mem, s->samples * s->part_count + 1, sizeof *s->part_results, err);
+    return s->workers && s->results && s->part_results ? ONNXQ_OK : ONNXQ_NO_MEMORY;
 }
 
 // Counts samples, without the repetitions that fill a fixed batch: labels are one a sample.
@@ -299,6 +328,7 @@ done:
 void oq_verify_release(oq_verify_result *result) {
     if (!result->mem) return;
     oq_mem_free(result->mem, result->outputs);
+    oq_mem_free(result->mem, result->parts);
     oq_mem_free(result->mem, result->layers);
     *result = (oq_verify_result){0};
 }

@@ -33,6 +33,13 @@ typedef struct oq_output_difference {
     double accuracy_reference, accuracy_model;
 } oq_output_difference;
 
+// What one input of the Concat that makes an output has of the error.
+typedef struct oq_part_difference {
+    size_t output;    // index
+    const char *name; // of the input; lives as long as the reference model
+    oq_difference all;
+} oq_part_difference;
+
 enum { OQ_SKETCH_BINS = 16 };
 
 // One value of the reference that the second model carries too, and the layer that makes it there: all
@@ -61,6 +68,8 @@ typedef struct oq_verify_result {
     size_t samples;
     oq_output_difference *outputs;
     size_t output_count;
+    oq_part_difference *parts; // in the outputs' order
+    size_t part_count;
     oq_layer_difference *layers; // in the reference's order; empty unless asked for
     size_t layer_count;
 } oq_verify_result;

@@ -109,6 +109,42 @@ START_TEST(sequences_are_compared) {
 }
 END_TEST
 
+// middle x 1000 beside y: the whole hides what became of y.
+START_TEST(parts_of_a_concat_are_told) {
+    both b;
+    oq_error err = {0};
+    const float thousand = 1000;
+    make(&b.reference, 1);
+    make(&b.model, 1.5F);
+    test_net *const nets[] = {&b.reference, &b.model};
+    for (int i = 0; i < 2; i++) {
+        const oq_value_id y = oq_graph_find(nets[i]->graph, "y"), m = oq_graph_find(nets[i]->graph, "middle"),
+                          f = test_net_floats(nets[i], "thousand", OQ_SHAPE(1), &thousand),
+                          large = test_net_node(nets[i], "Mul", "large", m, f, OQ_NONE);
+        test_net_output(nets[i], test_net_node(nets[i], "Concat", "all", large, y, OQ_NONE));
+        CK_OK(oq_node_set_int(
+                  nets[i]->graph,
+                  oq_graph_producer_is(nets[i]->graph, oq_graph_find(nets[i]->graph, "all"), "Concat"),
+                  "axis", -1, &err),
+              &err);
+        CK_OK(oq_infer_graph(nets[i]->graph, &err), &err);
+    }
+    CK_OK(oq_dataset_synthetic(&b.reference.mem, b.reference.graph, 3, 2, &b.data, &err), &err);
+    oq_verify_result r = verify(&b, &(oq_verify_options){0});
+    ck_assert_uint_eq(r.output_count, 2);
+    ck_assert(oq_difference_sqnr(&r.outputs[1].all) > 60);
+    ck_assert_uint_eq(r.part_count, 2);
+    ck_assert(r.parts[0].output == 1 && r.parts[1].output == 1);
+    ck_assert_str_eq(r.parts[0].name, "large");
+    ck_assert_str_eq(r.parts[1].name, "y");
+    ck_assert(r.parts[0].all.noise == 0 && r.parts[0].all.signal > 0);
+    ck_assert(r.parts[1].all.noise == r.outputs[0].all.noise &&
+              r.parts[1].all.largest == r.outputs[0].all.largest);
+    oq_verify_release(&r);
+    teardown(&b);
+}
+END_TEST
+
 START_TEST(the_opposite_model_agrees_nowhere) {
     both b;
     setup(&b, -1);
@@ -321,6 +357,7 @@ int main(void) {
     TCase *tcase = tcase_create("verify");
     tcase_add_test(tcase, a_model_equals_itself);
     tcase_add_test(tcase, a_known_error_gives_known_figures);
+    tcase_add_test(tcase, parts_of_a_concat_are_told);
     tcase_add_test(tcase, the_opposite_model_agrees_nowhere);
     tcase_add_test(tcase, sequences_are_compared);
     tcase_add_test(tcase, threads_change_no_figure);
