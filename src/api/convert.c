@@ -227,17 +227,20 @@ static oq_status convert_static(const onnxq_model *model, oq_prepared *prepared,
 // and how they are best rounded; made-up ones do not.
 static oq_status convert_weights(const onnxq_model *model, oq_prepared *prepared,
                                  const onnxq_statistics *statistics, const oq_dataset *data,
-                                 const onnxq_convert_options *options, const oq_quant_options *quant,
+                                 const onnxq_convert_options *options, const oq_quant_options *asked,
                                  oq_convert_facts *facts, oq_error *err) {
+    oq_quant_options quant = *asked;
+    const bool narrow = oq_quant_stores_narrow(asked) || facts->goal != OQ_GOAL_NONE;
     oq_stats *own = NULL;
     const oq_stats *stats = NULL;
     oq_status status;
-    if (data && (oq_dataset_is_synthetic(data) || !oq_quant_stores_narrow(quant))) data = NULL;
+    if (data && (oq_dataset_is_synthetic(data) || !narrow)) data = NULL;
     facts->tuning = oq_tuning_of(options, data);
     facts->tuning.biases = false;
     if (statistics || data)
-        OQ_TRY_DONE(find_statistics(model, prepared, statistics, data, quant, &own, &stats, facts, err));
-    OQ_TRY_DONE(store(model, prepared, stats, data, quant, facts, err));
+        OQ_TRY_DONE(find_statistics(model, prepared, statistics, data, &quant, &own, &stats, facts, err));
+    OQ_TRY_DONE(choose_widths(model->session, prepared, stats, data, &quant, facts, err));
+    OQ_TRY_DONE(store(model, prepared, stats, data, &quant, facts, err));
 done:
     oq_stats_free(own);
     return status;
@@ -311,10 +314,10 @@ static oq_status check_mode(const onnxq_convert_options *options, const onnxq_st
     if (options->mode != ONNXQ_MODE_STATIC && options->metric != ONNXQ_METRIC_NONE)
         return oq_fail(err, ONNXQ_USAGE, "a drop can be held in static mode only, not in %s mode",
                        mode_names[options->mode]);
-    if (options->mode != ONNXQ_MODE_STATIC && (options->target_bytes != 0 || options->target_bits != 0))
-        return oq_fail(err, ONNXQ_USAGE,
-                       "a target for the size can be met in static mode only, not in %s mode",
-                       mode_names[options->mode]);
+    if (options->mode == ONNXQ_MODE_DYNAMIC && (options->target_bytes != 0 || options->target_bits != 0))
+        return oq_fail(
+            err, ONNXQ_USAGE,
+            "a target for the size can be met in static and weight-only mode, not in dynamic mode");
     return options->mode == ONNXQ_MODE_DYNAMIC ? check_dynamic(options, statistics, err) : ONNXQ_OK;
 }
 
@@ -333,8 +336,9 @@ static oq_status check_budget(const onnxq_convert_options *options, const onnxq_
     const bool target = options->target_bytes != 0 || options->target_bits != 0;
     if (options->metric == ONNXQ_METRIC_NONE && !target) return ONNXQ_OK;
     if (!data)
-        return oq_fail(err, ONNXQ_USAGE, "a %s on samples: give them beside the statistics",
-                       target ? "target is met by what layers lose" : "drop can only be held");
+        return oq_fail(err, ONNXQ_USAGE, "a %s on samples: give them%s",
+                       target ? "target is met by what layers lose" : "drop can only be held",
+                       options->mode == ONNXQ_MODE_STATIC ? " beside the statistics" : "");
     if (oq_dataset_is_synthetic(data->set))
         return oq_fail(err, ONNXQ_BAD_DATA, "a %s on made-up samples: give real ones",
                        target ? "target cannot be met" : "drop cannot be held");

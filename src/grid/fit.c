@@ -89,6 +89,14 @@ static void alternate(const search *s, const block *b, double best, float whole,
     }
 }
 
+// The largest multiple of the range that is looked at. A symmetric grid that has one integer more below 0
+// than above cuts the largest element off by half a step where that is positive; with the range of the grid
+// without that integer it cuts off nothing.
+static double widest(const search *s) {
+    const double top = s->grid->qmax;
+    return s->fit->symmetric && s->grid->is_signed && !s->grid->narrow ? (top + 0.5) / top : 1;
+}
+
 static oq_status fit_block(const search *s, const block *b, oq_qparam *out, oq_error *err) {
     double min = 0, max = 0; // ranges hold 0
     for (size_t i = 0; i < b->count; i++) {
@@ -100,9 +108,10 @@ static oq_status fit_block(const search *s, const block *b, oq_qparam *out, oq_e
     OQ_TRY(param_of(s, min, isnan(min) ? min : max, out, err));
     if (!(s->fit->exponent > 0)) return ONNXQ_OK;
     const float whole = out->scale;
-    double best = error_of(s->grid, *out, &s->power, b, (double)INFINITY);
-    for (int i = 1; i < CANDIDATES; i++) {
-        const double keep = 1 - (double)i / 100;
+    const double most = widest(s);
+    double best = (double)INFINITY;
+    for (int i = (int)floor(100 - 100 * most); i < CANDIDATES; i++) {
+        const double keep = fmin(most, 1 - (double)i / 100);
         oq_qparam param;
         OQ_TRY(param_of(s, min * keep, max * keep, &param, err));
         const double unit = (double)oq_powf(param.scale / whole, (float)s->fit->exponent);

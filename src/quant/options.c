@@ -103,6 +103,11 @@ oq_status oq_options_check(const oq_quant_options *options, oq_error *err) {
     return ONNXQ_OK;
 }
 
+oq_grid oq_options_weight_grid(const oq_quant_options *options, int bits, bool is_signed, bool matrix) {
+    const bool whole = matrix && bits < OQ_WHOLE_RANGE_BITS;
+    return oq_grid_make(bits, is_signed, is_signed && !options->weight_asymmetric && !whole);
+}
+
 // A glob on the node's name, or on its operator when it starts with "op:".
 static bool matches_node(const char *glob, const oq_node *node) {
     char buffer[300];

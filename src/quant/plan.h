@@ -113,6 +113,10 @@ bool oq_options_exclude(const oq_quant_options *options, const oq_node *node);
 // Widths of a node's layer: its own or those of the options.
 void oq_options_widths(const oq_quant_options *options, oq_node_id node, int *weight_bits,
                        int *activation_bits);
+// Symmetric weights of matrix products below 8 bits use -2^(b-1) too: half a step more counts for much there.
+// At 8 bits it is left out, as kernels that add two products of 8 bits in 16 want it; so it is for
+// convolutions, whose inputs are rarely negative, so that what is cut off above adds up.
+oq_grid oq_options_weight_grid(const oq_quant_options *options, int bits, bool is_signed, bool matrix);
 oq_status oq_options_check(const oq_quant_options *options, oq_error *err);
 
 // layers.c: fills rules, layers and what stands behind each of them.

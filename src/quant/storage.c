@@ -6,8 +6,8 @@
 #define FIT_EXPONENT    2.4  // of the rounding error that the range search minimises
 #define MOST_TABLE_LOSS 3e-4 // 35 dB: squared error of a table's rows over their squares, in the mean
 
-static oq_status new_storage(oq_graph *graph, const oq_quant_options *options, oq_storage **out,
-                             oq_error *err) {
+oq_status oq_storage_list(oq_graph *graph, const oq_quant_options *options, oq_storage **out, oq_error *err) {
+    *out = NULL;
     OQ_TRY(oq_options_check(options, err));
     oq_mem *mem = graph->model->mem;
     oq_storage *s = *out = oq_mem_calloc(mem, 1, sizeof *s, err);
@@ -40,7 +40,7 @@ static int64_t opset_of(const oq_stored *stored) {
 oq_status oq_storage_opset(oq_graph *graph, const oq_quant_options *options, int64_t *opset, oq_error *err) {
     oq_storage *s = NULL;
     *opset = 1;
-    const oq_status status = new_storage(graph, options, &s, err);
+    const oq_status status = oq_storage_list(graph, options, &s, err);
     for (size_t i = 0; status == ONNXQ_OK && i < s->count; i++)
         if (opset_of(&s->items[i]) > *opset) *opset = opset_of(&s->items[i]);
     oq_storage_free(s);
@@ -49,7 +49,7 @@ oq_status oq_storage_opset(oq_graph *graph, const oq_quant_options *options, int
 
 oq_status oq_storage_any(oq_graph *graph, const oq_quant_options *options, bool *any, oq_error *err) {
     oq_storage *s = NULL;
-    const oq_status status = new_storage(graph, options, &s, err);
+    const oq_status status = oq_storage_list(graph, options, &s, err);
     *any = s && s->count;
     oq_storage_free(s);
     return status;
@@ -158,7 +158,7 @@ oq_status oq_storage_make(oq_graph *graph, const oq_stats *stats, const oq_quant
                           oq_storage **out, oq_error *err) {
     *out = NULL;
     oq_storage *s = NULL;
-    oq_status status = new_storage(graph, options, &s, err);
+    oq_status status = oq_storage_list(graph, options, &s, err);
     if (s) s->stats = stats;
     for (size_t i = 0; status == ONNXQ_OK && i < s->count; i++) status = make(s, i, err);
     if (status == ONNXQ_OK)

@@ -21,6 +21,7 @@ typedef struct oq_stored {
     oq_granularity granularity;
     oq_layout layout;
     oq_shape params_shape; // of scales and zero points, as DequantizeLinear takes them
+    bool symmetric;        // zero points are all the grid's zero
     oq_grid grid;
     oq_dtype carrier;
     oq_qparam *params;   // [oq_layout_params(&layout)]
@@ -57,6 +58,8 @@ oq_status oq_storage_find(oq_storage *storage, oq_error *err);
 oq_status oq_storage_opset(oq_graph *graph, const oq_quant_options *options, int64_t *opset, oq_error *err);
 // Whether there is anything that `options` would store.
 oq_status oq_storage_any(oq_graph *graph, const oq_quant_options *options, bool *any, oq_error *err);
+// What there is to store, without parameters and integers.
+oq_status oq_storage_list(oq_graph *graph, const oq_quant_options *options, oq_storage **out, oq_error *err);
 // Decides and computes everything. `graph` is the main graph, prepared and of that opset; it is not changed
 // and must outlive the result. Errors: USAGE when options contradict each other.
 // `stats` may be NULL; else weights whose inputs' channels it knows are rounded with the least error where
@@ -78,7 +81,7 @@ void oq_storage_adopt(oq_storage *storage, const oq_plan *plan);
 
 // Whether its zero points must be written: DequantizeLinear takes 0 for those left out.
 static inline bool oq_stored_has_zeros(const oq_stored *stored) {
-    return !stored->grid.is_signed || !stored->grid.narrow;
+    return !stored->grid.is_signed || !stored->symmetric;
 }
 // Bytes of one constant in the file: as it was, and as integers with their parameters.
 uint64_t oq_stored_bytes_before(const oq_stored *stored);

@@ -80,7 +80,8 @@ static oq_stored new_stored(const oq_storage *s, const oq_node *node, oq_value_i
     if (!bits || (override && override->weight_bits)) bits = own;
     oq_stored out = {.value = value,
                      .constant = oq_graph_constant(s->graph, value),
-                     .grid = oq_grid_make(bits, o->weight_signed, o->weight_signed && !o->weight_asymmetric)};
+                     .symmetric = !o->weight_asymmetric,
+                     .grid = oq_options_weight_grid(o, bits, o->weight_signed, false)};
     out.carrier = oq_grid_carrier(&out.grid, true);
     out.reduction = -1;
     out.shape = out.constant->shape;
@@ -220,6 +221,8 @@ static oq_status add_weight(oq_storage *s, const oq_node *node, const place *at,
     OQ_TRY(find_tied(s, at, &use, &tied, err));
     if (!tied) {
         oq_stored stored = new_stored(s, node, at->node->inputs[at->input], 0);
+        stored.grid =
+            oq_options_weight_grid(&s->options, stored.grid.bits, stored.grid.is_signed, !at->axes.taps);
         cut(&s->options, &at->axes, &stored);
         OQ_TRY(oq_layout_make(&stored.shape, &stored.granularity, &stored.layout, &stored.params_shape, err));
         OQ_TRY(add_stored(s, &stored, &use.stored, err));

@@ -151,12 +151,13 @@ static oq_weight describe(const oq_plan *plan, const oq_layer *layer, const oq_o
     const oq_quant_options *o = &plan->options;
     // Kernels take u8 x s8, u8 x u8 and s8 x s8: a constant on the left is of the activations' type.
     const bool is_signed = operand == &layer->operand[0] ? o->activation_signed : o->weight_signed;
-    oq_weight w = {.value = operand->value,
-                   .transposed = operand->transposed && operand->constant->shape.rank == 2,
-                   .alpha = layer->alpha,
-                   .per_channel = wants_channels(plan, layer, operand),
-                   .own = layer->integer && plan->tensors[layer->output].axis >= 0,
-                   .grid = oq_grid_make(layer->weight_bits, is_signed, is_signed && !o->weight_asymmetric)};
+    oq_weight w = {
+        .value = operand->value,
+        .transposed = operand->transposed && operand->constant->shape.rank == 2,
+        .alpha = layer->alpha,
+        .per_channel = wants_channels(plan, layer, operand),
+        .own = layer->integer && plan->tensors[layer->output].axis >= 0,
+        .grid = oq_options_weight_grid(o, layer->weight_bits, is_signed, layer->shape == OQ_LAYER_MATRIX)};
     // QuantizeLinear and DequantizeLinear have 4- and 2-bit types, integer operators have not.
     w.carrier = oq_grid_carrier(&w.grid, o->format == OQ_FORMAT_QDQ || layer->wide);
     lay_out(&w, layer, operand);

@@ -19,20 +19,27 @@ static oq_status keep(const oq_model *model, const char *key, json_t *decided, o
     return before ? ONNXQ_OK : oq_fail(err, ONNXQ_NO_MEMORY, "out of memory while writing a report");
 }
 
-oq_status oq_convert_facts_storage(const oq_model *model, const oq_storage *storage, oq_convert_facts *facts,
-                                   oq_error *err) {
-    return keep(model, "storage", oq_json_storage(storage), facts, err);
-}
-
-oq_status oq_convert_facts_before(const oq_model *model, const oq_graph *prepared, const oq_plan *plan,
-                                  oq_convert_facts *facts, oq_error *err) {
-    OQ_TRY(keep(model, "plan", oq_json_plan(prepared, plan), facts, err));
+// What budgets chose, by the nodes of the graph as it was.
+static void keep_choices(const oq_graph *prepared, const oq_convert_facts *facts) {
     if (facts->metric != OQ_METRIC_NONE)
         json_object_set_new(facts->before, "budget",
                             oq_json_budget(prepared, facts->metric, facts->asked, &facts->budget));
     if (facts->goal != OQ_GOAL_NONE)
         json_object_set_new(facts->before, "widths",
                             oq_json_widths(prepared, facts->goal, facts->target, &facts->widths));
+}
+
+oq_status oq_convert_facts_storage(const oq_model *model, const oq_storage *storage, oq_convert_facts *facts,
+                                   oq_error *err) {
+    OQ_TRY(keep(model, "storage", oq_json_storage(storage), facts, err));
+    if (!json_object_get(facts->before, "plan")) keep_choices(storage->graph, facts);
+    return ONNXQ_OK;
+}
+
+oq_status oq_convert_facts_before(const oq_model *model, const oq_graph *prepared, const oq_plan *plan,
+                                  oq_convert_facts *facts, oq_error *err) {
+    OQ_TRY(keep(model, "plan", oq_json_plan(prepared, plan), facts, err));
+    keep_choices(prepared, facts);
     return ONNXQ_OK;
 }
 

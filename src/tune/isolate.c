@@ -108,18 +108,29 @@ done:
     return status;
 }
 
-oq_status oq_isolate(const oq_quantization *q, oq_isolated *out, oq_error *err) {
+static oq_status write_storage(const oq_quantization *q, oq_graph *clone, oq_error *err) {
+    oq_storage *storage = NULL;
+    oq_status status = oq_storage_make(q->model->graph, q->stats, &q->quant, &storage, err);
+    if (status == ONNXQ_OK) status = oq_storage_emit(storage, clone, err);
+    oq_storage_free(storage);
+    return status;
+}
+
+static oq_status write_plan(const oq_quantization *q, oq_graph *clone, oq_error *err) {
     oq_plan *plan = NULL;
-    oq_status status;
-    *out = (oq_isolated){0};
-    OQ_TRY_DONE(oq_quantization_plan(q, NULL, NULL, &plan, NULL, err));
-    OQ_TRY_DONE(oq_model_clone(q->model, &out->clone, err));
-    OQ_TRY_DONE(oq_quantization_write(plan, out->clone->graph, err));
-    OQ_TRY_DONE(oq_infer_graph(out->clone->graph, err));
-    OQ_TRY_DONE(cut_out(q->model->graph, out, err));
-done:
+    oq_status status = oq_quantization_plan(q, NULL, NULL, &plan, NULL, err);
+    if (status == ONNXQ_OK) status = oq_quantization_write(plan, clone, err);
     oq_plan_free(plan);
     return status;
+}
+
+oq_status oq_isolate(const oq_quantization *q, oq_isolated *out, oq_error *err) {
+    const bool stores = q->quant.mode == OQ_MODE_WEIGHT_ONLY;
+    *out = (oq_isolated){0};
+    OQ_TRY(oq_model_clone(q->model, &out->clone, err));
+    OQ_TRY((stores ? write_storage : write_plan)(q, out->clone->graph, err));
+    OQ_TRY(oq_infer_graph(out->clone->graph, err));
+    return cut_out(q->model->graph, out, err);
 }
 
 void oq_isolated_release(oq_isolated *isolated) {

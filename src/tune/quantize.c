@@ -54,17 +54,31 @@ done:
     return status;
 }
 
+static oq_status copy_statistics(oq_quantization *q, const oq_stats *stats, oq_error *err) {
+    OQ_TRY(oq_stats_new(stats->mem, &q->stats, err));
+    return oq_stats_merge(q->stats, stats, err);
+}
+
+// Weight-only mode leaves the graph as it is.
+static oq_status begin_storage(oq_quantization *q, const oq_stats *stats, oq_error *err) {
+    int64_t opset;
+    OQ_TRY(oq_storage_opset(q->model->graph, &q->quant, &opset, err));
+    OQ_TRY(oq_pass_upgrade_opset(q->model, opset, err));
+    OQ_TRY(oq_infer_graph(q->model->graph, err));
+    return stats ? copy_statistics(q, stats, err) : ONNXQ_OK;
+}
+
 oq_status oq_quantization_begin(oq_quantization *q, oq_model *model, const oq_stats *stats,
                                 const oq_quant_options *quant, oq_error *err) {
     *q = (oq_quantization){.model = model, .quant = *quant};
+    if (quant->mode == OQ_MODE_WEIGHT_ONLY) return begin_storage(q, stats, err);
     // What made-up samples hold rarely, real ones may hold often.
     if (stats->synthetic && quant->method == OQ_RANGE_AUTO) q->quant.method = OQ_RANGE_MINMAX;
     OQ_TRY(oq_pass_upgrade_opset(model, oq_quant_minimum_opset(quant), err));
     OQ_TRY(oq_infer_graph(model->graph, err));
     OQ_TRY(find_floors(q, err));
     // A copy, which gets entries for the values that arise.
-    OQ_TRY(oq_stats_new(stats->mem, &q->stats, err));
-    OQ_TRY(oq_stats_merge(q->stats, stats, err));
+    OQ_TRY(copy_statistics(q, stats, err));
     OQ_TRY(find_input_grids(q, err));
     return rescale(q, err);
 }

@@ -17,12 +17,27 @@ typedef struct oq_quantization {
     oq_floor *floors;   // block of the model's mem
 } oq_quantization;
 
-// What must be done once, whatever is planned afterwards: the opset, the regions' floors, smoothing. `model`
-// is prepared, has inferred types, is changed, and must outlive the quantization; `stats` are of the prepared
-// model and stay as they are. `quant` may point at what the caller keeps. Release also after a failure.
+// What must be done once, whatever is planned afterwards: the opset, the regions' floors, smoothing; in
+// weight-only mode, where `stats` may be NULL, the opset alone. `model` is prepared, has inferred types, is
+// changed, and must outlive the quantization; `stats` are of the prepared model and stay as they are. `quant`
+// may point at what the caller keeps. Release also after a failure.
 oq_status oq_quantization_begin(oq_quantization *q, oq_model *model, const oq_stats *stats,
                                 const oq_quant_options *quant, oq_error *err);
 void oq_quantization_release(oq_quantization *q);
+
+// Something that the quantization gives integers to.
+typedef struct oq_quantized_layer {
+    oq_node_id node;
+    uint64_t macs;
+    uint64_t elements; // of constant operands
+    int weight_bits;
+    bool table; // weight-only mode: looks rows of a table up, or is tied to one
+} oq_quantized_layer;
+
+// The layers of q->quant as it stands, each node once. `list` is a block of the model's mem that the caller
+// frees.
+oq_status oq_quantization_layers(const oq_quantization *q, oq_quantized_layer **list, size_t *count,
+                                 oq_error *err);
 
 // A plan for q->quant as it stands (whose overrides may have changed since), tuned on `data` unless that is
 // NULL or the options ask for nothing; `correction` may be NULL then. The caller frees the plan.

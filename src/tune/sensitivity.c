@@ -1,6 +1,5 @@
 // Sensitivity: one float run a sample, then for each layer the quantized layer and what depends on it.
 #include "tune/sensitivity.h"
-#include "quant/edit.h"
 #include "tune/isolate.h"
 #include "tune/samples.h"
 #include "verify/compare.h"
@@ -29,8 +28,10 @@ typedef struct search {
     size_t input_count, output_count;
     bool *varies; // [values] their size does, so that their elements tell nothing (oq_graph_varying)
     size_t indices[MOST_SAMPLES], samples;
-    lane *lanes; // [threads]
-    oq_layer_loss *layers;
+    lane *lanes;               // [threads]
+    oq_quantized_layer *found; // [found_count]
+    size_t found_count;
+    oq_layer_loss *layers; // of those that are no tables
     size_t layer_count;
     oq_isolated *group; // layers [group_begin, group_begin + group_count) are at hand
     size_t group_begin, group_count, group_most;
@@ -40,17 +41,11 @@ typedef struct search {
 // --- layers and their isolation ---
 
 static oq_status find_layers(search *s, oq_error *err) {
-    oq_plan *plan = NULL;
-    OQ_TRY(oq_quantization_plan(s->q, NULL, NULL, &plan, NULL, err));
-    const size_t count = oq_plan_layer_count(plan);
-    s->layers = oq_mem_calloc(s->mem, count + 1, sizeof *s->layers, err);
-    for (size_t l = 0; s->layers && l < count; l++) {
-        const oq_layer *layer = oq_plan_layer(plan, l);
-        if (!layer) continue;
-        s->layers[s->layer_count++] =
-            (oq_layer_loss){.node = layer->node, .macs = oq_plan_node(plan, layer->node)->macs};
-    }
-    oq_plan_free(plan);
+    OQ_TRY(oq_quantization_layers(s->q, &s->found, &s->found_count, err));
+    s->layers = oq_mem_calloc(s->mem, s->found_count + 1, sizeof *s->layers, err);
+    for (size_t l = 0; s->layers && l < s->found_count; l++)
+        if (!s->found[l].table)
+            s->layers[s->layer_count++] = (oq_layer_loss){.node = s->found[l].node, .macs = s->found[l].macs};
     return s->layers ? ONNXQ_OK : ONNXQ_NO_MEMORY;
 }
 
@@ -60,13 +55,17 @@ static const oq_node_override *own_override(const oq_quant_options *options, oq_
     return NULL;
 }
 
-// The options' own overrides come last, those of layers first, one a layer, in the same order.
+// Those of layers come first, one a layer, in the same order; then tables, which stay float, and the options'
+// own that leave nodes float.
 static oq_status new_overrides(search *s, oq_error *err) {
     const oq_quant_options *options = &s->q->quant;
     s->overrides =
-        oq_mem_calloc(s->mem, s->layer_count + options->override_count + 1, sizeof *s->overrides, err);
+        oq_mem_calloc(s->mem, s->found_count + options->override_count + 1, sizeof *s->overrides, err);
     if (!s->overrides) return ONNXQ_NO_MEMORY;
     size_t count = s->layer_count;
+    for (size_t l = 0; l < s->found_count; l++)
+        if (s->found[l].table)
+            s->overrides[count++] = (oq_node_override){.node = s->found[l].node, .leave_float = "a table"};
     for (size_t i = 0; i < options->override_count; i++)
         if (options->overrides[i].leave_float) s->overrides[count++] = options->overrides[i];
     s->one = *s->q;
@@ -301,6 +300,7 @@ static void close_search(search *s) {
     oq_mem_free(s->mem, s->lanes);
     oq_mem_free(s->mem, s->varies);
     oq_mem_free(s->mem, s->group);
+    oq_mem_free(s->mem, s->found);
     oq_mem_free(s->mem, s->results);
     oq_mem_free(s->mem, s->overrides);
     oq_program_free(s->program);

@@ -1,7 +1,6 @@
 // Budgets of size: each layer measured at each width, then the widths that fit with the least loss.
 #include "tune/widths.h"
 #include "onnx/onnx.h"
-#include "quant/edit.h"
 #include "tune/samples.h"
 #include "verify/verify.h"
 
@@ -26,9 +25,13 @@ typedef struct search {
 
 // --- which widths there are ---
 
+// Whether 4- and 2-bit integers are stored as such.
+static bool packs(const search *s) {
+    return s->source->quant->format == OQ_FORMAT_QDQ || s->source->quant->mode == OQ_MODE_WEIGHT_ONLY;
+}
+
 static int stored_bits(const search *s, int bits) {
-    const bool packed = s->source->quant->format == OQ_FORMAT_QDQ && (bits == 4 || bits == 2);
-    return packed ? bits : bits > 8 ? 16 : 8;
+    return packs(s) && (bits == 4 || bits == 2) ? bits : bits > 8 ? 16 : 8;
 }
 
 // What a width counts for the goal.
@@ -37,7 +40,7 @@ static double cost_bits(const search *s, int bits) {
 }
 
 static bool is_step(const search *s, int bits) {
-    const bool bytes = s->source->quant->format == OQ_FORMAT_QOPERATOR;
+    const bool bytes = !packs(s);
     if (bytes && s->options->goal == OQ_GOAL_BITS) return bits <= 8;
     return bits == 8 || (!bytes && (bits == 4 || bits == 2));
 }
@@ -46,8 +49,11 @@ static oq_status raise_clone(search *s, int bits, oq_error *err) {
     oq_quant_options quant = *s->source->quant;
     oq_model *clone = NULL;
     quant.weight_bits = bits;
+    int64_t opset = oq_quant_minimum_opset(&quant);
     OQ_TRY(oq_model_clone(s->source->prepared, &clone, err));
-    const oq_status status = oq_pass_upgrade_opset(clone, oq_quant_minimum_opset(&quant), err);
+    oq_status status = ONNXQ_OK;
+    if (quant.mode == OQ_MODE_WEIGHT_ONLY) status = oq_storage_opset(clone->graph, &quant, &opset, err);
+    if (status == ONNXQ_OK) status = oq_pass_upgrade_opset(clone, opset, err);
     if (status != ONNXQ_OK) {
         oq_model_free(clone);
         return status;
@@ -85,34 +91,20 @@ static const oq_node_override *own_override(const search *s, oq_node_id node) {
     return NULL;
 }
 
-static uint64_t constant_elements(const oq_layer *layer) {
-    uint64_t sum = 0;
-    for (int k = 0; k < 2; k++) {
-        if (!layer->operand[k].constant) continue;
-        uint64_t elements = 1;
-        const oq_shape *shape = &layer->operand[k].constant->shape;
-        for (int d = 0; d < shape->rank; d++) elements *= (uint64_t)shape->dim[d];
-        sum += elements;
-    }
-    return sum;
-}
-
 static oq_status find_layers(search *s, oq_error *err) {
-    oq_plan *plan = NULL;
-    OQ_TRY(oq_quantization_plan(&s->q, NULL, NULL, &plan, NULL, err));
-    const size_t count = oq_plan_layer_count(plan);
+    oq_quantized_layer *found;
+    size_t count;
+    OQ_TRY(oq_quantization_layers(&s->q, &found, &count, err));
     oq_layer_width *layers = s->out->layers = oq_mem_calloc(s->mem, count + 1, sizeof *layers, err);
     for (size_t l = 0; layers && l < count; l++) {
-        const oq_layer *layer = oq_plan_layer(plan, l);
-        const uint64_t elements = layer ? constant_elements(layer) : 0;
-        if (!elements) continue;
-        const oq_node_override *own = own_override(s, layer->node);
-        layers[s->out->count++] = (oq_layer_width){.node = layer->node,
-                                                   .elements = elements,
-                                                   .bits = layer->weight_bits,
+        if (!found[l].elements || found[l].table) continue;
+        const oq_node_override *own = own_override(s, found[l].node);
+        layers[s->out->count++] = (oq_layer_width){.node = found[l].node,
+                                                   .elements = found[l].elements,
+                                                   .bits = found[l].weight_bits,
                                                    .fixed = own && own->weight_bits};
     }
-    oq_plan_free(plan);
+    oq_mem_free(s->mem, found);
     if (!layers) return ONNXQ_NO_MEMORY;
     s->losses = oq_mem_calloc(s->mem, s->out->count + 1, s->step_count * sizeof *s->losses, err);
     s->at = oq_mem_calloc(s->mem, s->out->count + 1, sizeof *s->at, err);
@@ -289,29 +281,47 @@ static void set_overrides(search *s) {
     }
 }
 
-// The model that these widths give.
-static oq_status write_model(search *s, const oq_correct_options *tune, oq_model **out, oq_error *err) {
-    oq_quant_options quant = *s->source->quant;
+static oq_status write_plan(const search *s, const oq_quant_options *quant, const oq_correct_options *tune,
+                            oq_model *model, oq_error *err) {
     oq_quantization q = {0};
     oq_plan *plan = NULL;
     oq_correction correction;
     oq_status status;
-    set_overrides(s);
-    quant.overrides = s->out->overrides;
-    quant.override_count = s->out->override_count;
-    OQ_TRY_DONE(oq_model_clone(s->source->prepared, out, err));
-    OQ_TRY_DONE(oq_quantization_begin(&q, *out, s->source->stats, &quant, err));
+    OQ_TRY_DONE(oq_quantization_begin(&q, model, s->source->stats, quant, err));
     OQ_TRY_DONE(oq_quantization_plan(&q, s->source->data, tune, &plan, &correction, err));
-    OQ_TRY_DONE(oq_quantization_emit(&q, plan, (*out)->graph, NULL, err));
+    OQ_TRY_DONE(oq_quantization_emit(&q, plan, model->graph, NULL, err));
 done:
     oq_plan_free(plan);
     oq_quantization_release(&q);
     return status;
 }
 
-// Of the tuned model: layers without bias may get one.
+static oq_status write_storage(const search *s, const oq_quant_options *quant, const oq_correct_options *tune,
+                               oq_model *model, oq_error *err) {
+    oq_storage *storage = NULL;
+    oq_correction correction;
+    oq_status status = oq_weights_store(model, s->source->stats, quant, &storage, err);
+    if (status == ONNXQ_OK)
+        status = oq_correct_storage(storage, model, s->source->data, tune, &correction, err);
+    if (status == ONNXQ_OK) status = oq_weights_emit(storage, err);
+    oq_storage_free(storage);
+    return status;
+}
+
+// The model that these widths give.
+static oq_status write_model(search *s, const oq_correct_options *tune, oq_model **out, oq_error *err) {
+    oq_quant_options quant = *s->source->quant;
+    set_overrides(s);
+    quant.overrides = s->out->overrides;
+    quant.override_count = s->out->override_count;
+    OQ_TRY(oq_model_clone(s->source->prepared, out, err));
+    return (quant.mode == OQ_MODE_WEIGHT_ONLY ? write_storage : write_plan)(s, &quant, tune, *out, err);
+}
+
+// Of the tuned model: layers without bias may get one. Rounding alone changes no size.
 static oq_status measure_bytes(search *s, double *bytes, oq_error *err) {
-    const oq_correct_options tune = {.tuning = s->options->tuning, .pool = s->options->pool};
+    oq_correct_options tune = {.tuning = s->options->tuning, .pool = s->options->pool};
+    if (!tune.tuning.biases) tune.tuning = (oq_tuning){0};
     oq_model *model = NULL;
     uint64_t size = 0;
     oq_status status = write_model(s, &tune, &model, err);

@@ -169,6 +169,56 @@ START_TEST(integer_operators_have_every_width) {
 }
 END_TEST
 
+// Weights alone: a table and the output layer tied to it keep their width, and no layer is measured with
+// them.
+START_TEST(weights_alone) {
+    static const char *const text = "in i int64[5]\n"
+                                    "random e float32[80,64] 3 0.5\n"
+                                    "random w1 float32[64,64] 7 0.3\n"
+                                    "random w2 float32[64,64] 9 0.003\n"
+                                    "h = Gather(e, i)\n"
+                                    "a = MatMul(h, w1)\n"
+                                    "b = MatMul(h, w2)\n"
+                                    "s = Add(a, b)\n"
+                                    "t = Transpose(e) perm=[1,0]\n"
+                                    "y = MatMul(s, t)\n"
+                                    "out y\n";
+    oq_error err = {0};
+    setting s = {.quant = oq_quant_defaults()};
+    oq_storage *storage;
+    oq_model *clone;
+    uint64_t bytes;
+    s.quant.mode = OQ_MODE_WEIGHT_ONLY;
+    s.quant.embedding_bits = 8;
+    s.model = test_graph(&s.mem, 13, text);
+    CK_OK(oq_infer_graph(s.model->graph, &err), &err);
+    CK_OK(oq_dataset_synthetic(&s.mem, s.model->graph, 16, 5, &s.data, &err), &err);
+    const oq_widths_source source = {s.model, NULL, s.data, &s.quant};
+    oq_widths_options options = {.goal = OQ_GOAL_BITS, .most = 6};
+    CK_OK(oq_widths_choose(&source, &options, &s.found, &err), &err);
+    ck_assert_uint_eq(s.found.count, 2);
+    ck_assert(s.found.met);
+    ck_assert_int_eq(s.found.layers[0].bits, 8);
+    ck_assert_int_eq(s.found.layers[1].bits, 4);
+    ck_assert(s.found.layers[1].loss > s.found.layers[1].full && s.found.layers[1].loss < 1e-3);
+    oq_widths_release(&s.found);
+    options = (oq_widths_options){.goal = OQ_GOAL_BYTES, .most = 13500};
+    CK_OK(oq_widths_choose(&source, &options, &s.found, &err), &err);
+    ck_assert(s.found.met && s.found.bits < 8);
+    oq_quant_options quant = s.quant;
+    quant.overrides = s.found.overrides;
+    quant.override_count = s.found.override_count;
+    CK_OK(oq_model_clone(s.model, &clone, &err), &err);
+    CK_OK(oq_weights_store(clone, NULL, &quant, &storage, &err), &err);
+    CK_OK(oq_weights_emit(storage, &err), &err);
+    CK_OK(oq_onnx_size(clone, &bytes, &err), &err);
+    ck_assert((double)bytes == s.found.reached && bytes <= 13500);
+    oq_storage_free(storage);
+    oq_model_free(clone);
+    release(&s);
+}
+END_TEST
+
 START_TEST(threads_change_no_choice) {
     setting s, other;
     choose(&s, OQ_FORMAT_QDQ, OQ_GOAL_BITS, 4.5, 1);
@@ -185,12 +235,14 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("widths");
     TCase *tcase = tcase_create("laws");
+    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, what_is_met_already_changes_nothing);
     tcase_add_test(tcase, bits_are_saved_where_they_cost_least);
     tcase_add_test(tcase, no_choice_loses_more_than_one_width_for_all);
     tcase_add_test(tcase, a_size_is_held_by_the_model_as_written);
     tcase_add_test(tcase, what_cannot_be_reached_gives_the_smallest);
     tcase_add_test(tcase, integer_operators_have_every_width);
+    tcase_add_test(tcase, weights_alone);
     tcase_add_test(tcase, threads_change_no_choice);
     suite_add_tcase(suite, tcase);
     return test_main(suite);
