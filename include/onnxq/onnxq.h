@@ -313,9 +313,8 @@ typedef struct onnxq_convert_options {
     // HardSwish, SiLU, gates, sums and averages between convolutions are computed on integers, too, where all
     // that reads their results takes integers. Needs 8-bit activations that are not symmetric.
     int elementwise;
-    // Leave the channels around depthwise convolutions of integers as many as they are. By default zero
-    // channels make them a multiple of 16 in the file, which runtimes are faster with and which changes no
-    // result.
+    // Leave the channels around convolutions of integers as many as they are. By default the file has zero
+    // channels that make them a multiple of 16 (depthwise) or 4: runtimes are faster and no result changes.
     int no_zero_channels;
     // Layers that cost most get 16 bits, or stay float where that is not enough or the format is not Q/DQ,
     // until the metric reaches `budget` (accuracy: loses no more). `float_fallback`: to float at once.

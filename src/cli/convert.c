@@ -75,8 +75,9 @@ const option convert_shared_options[] = {
      "(faster in runtimes that fuse them, with more error; 8-bit activations only)",
      AT(elementwise), 0, 0},
     {"no-zero-channels", 0, OPTION_FLAG, NULL,
-     "add no zero channels around depthwise convolutions of integers (by default they make the channels a "
-     "multiple of 16, which runtimes are faster with; results are the same)",
+     "add no zero channels around convolutions of integers (by default they make the channels a multiple of "
+     "16 "
+     "or 4, which runtimes are faster with; results are the same)",
      AT(no_zero_channels), 0, 0},
     CACHE_OPTIONS(convert_values, common),
     {"strict", 0, OPTION_FLAG, NULL, "fail rather than calibrate on made-up samples", AT(strict), 0, 0},

@@ -1,22 +1,27 @@
-// Zero channels beside a value's own, where runtimes are faster with a round number of them: the 8-bit
+// Zero channels beside a value's own, where runtimes are faster with a round number of them. The 8-bit
 // depthwise kernels of ONNX Runtime take 16 channels at a time when these make up all, else each alone, which
-// takes 2.3 times as long. What gives such a value gets more output channels with weights and biases of 0,
-// what reads it weights of 0, and what works on each channel by itself in between sees more of them. All
+// takes 2.3 times as long; its products of 8-bit matrices take 2 to 3 times as long where the sums have no
+// multiple of 4 terms. What gives such a value gets more output channels with weights and biases of 0, what
+// reads it weights of 0, and what works on each channel by itself in between sees more of them; where
+// somebody else knows the number of channels, a large convolution reads the integers behind a Pad. All
 // numbers of the model's own channels stay as they are, to the bit.
 #include "quant/emit.h"
 
 #include <string.h>
 
-enum { BLOCK = 16 };
+enum { DEPTHWISE_BLOCK = 16, SUM_BLOCK = 4 };
 // Fewer would more than double what else is done with them.
 enum { LEAST_CHANNELS = 8 };
+// Products for fewer outputs do not gain, and a Pad is worth it only for many of them.
+enum { LEAST_OUTPUTS = 16, LEAST_POSITIONS = 1024 };
 
 // Values whose channels are the same, index by index, get the same number more.
 typedef struct finder {
     oq_emitter *e;
-    oq_value_id *leader;   // [value_count] union-find
-    bool *closed, *wanted; // [value_count] of leaders: somebody knows the number of channels; it is worth it
-    size_t *readers;       // [weight_count] layers that share a weight
+    oq_value_id *leader; // [value_count] union-find
+    bool *closed;        // [value_count] of leaders: somebody knows the number of channels
+    int64_t *block;      // [value_count] of leaders: what the number should be a multiple of, or 0
+    size_t *readers;     // [weight_count] layers that share a weight
 } finder;
 
 static oq_value_id leader_of(const finder *f, oq_value_id value) {
@@ -45,7 +50,7 @@ static void unite(const finder *f, oq_value_id a, oq_value_id b) {
     const bool same = channels_of(f, a) == channels_of(f, b) &&
                       oq_graph_value(f->e->graph, a)->type.rank == oq_graph_value(f->e->graph, b)->type.rank;
     f->closed[into] |= f->closed[from] || !same;
-    f->wanted[into] |= f->wanted[from];
+    if (f->block[from] > f->block[into]) f->block[into] = f->block[from];
     f->leader[from] = into;
 }
 
@@ -100,6 +105,18 @@ static bool is_open(const finder *f, const oq_layer *layer) {
            f->readers[index_of(f->e->plan, w)] == 1 && (!layer->vector || layer->integer_bias);
 }
 
+static void want(const finder *f, oq_value_id value, int64_t block) {
+    int64_t *own = &f->block[leader_of(f, value)];
+    if (block > *own) *own = block;
+}
+
+// A convolution over all channels whose sums would be of a better length with more of them.
+static bool is_uneven(const finder *f, const oq_layer *layer) {
+    const oq_shape *shape = &layer->operand[1].weight->shape;
+    return is_open(f, layer) && groups_of(f, layer) == 1 && shape->dim[0] >= LEAST_OUTPUTS &&
+           oq_shape_range_count(shape, 1, shape->rank) % SUM_BLOCK != 0;
+}
+
 static void visit_layer(const finder *f, const oq_layer *layer) {
     const oq_value_id in = layer->operand[0].value, out = layer->output;
     const oq_weight *w = layer->operand[1].weight;
@@ -107,11 +124,12 @@ static void visit_layer(const finder *f, const oq_layer *layer) {
     if (open && groups_of(f, layer) == 1) {
         f->closed[leader_of(f, in)] |= channels_of(f, in) != w->shape.dim[1];
         f->closed[leader_of(f, out)] |= channels_of(f, out) != w->shape.dim[0];
+        if (is_uneven(f, layer)) want(f, in, SUM_BLOCK);
         return;
     }
     if (open && w->shape.dim[1] == 1 && groups_of(f, layer) == w->shape.dim[0]) {
         unite(f, in, out);
-        f->wanted[leader_of(f, in)] |= w->shape.dim[0] >= LEAST_CHANNELS;
+        if (w->shape.dim[0] >= LEAST_CHANNELS) want(f, in, DEPTHWISE_BLOCK);
         return;
     }
     close_value(f, layer->operand[0].value);
@@ -136,10 +154,26 @@ static void visit(const finder *f) {
 
 // --- the numbers ---
 
+static int64_t to_multiple(int64_t count, int64_t block) { return (block - count % block) % block; }
+
 static int64_t missing(const finder *f, oq_value_id value) {
     const oq_value_id leader = leader_of(f, value);
     const int64_t channels = channels_of(f, value);
-    return f->wanted[leader] && !f->closed[leader] && channels > 0 ? (BLOCK - channels % BLOCK) % BLOCK : 0;
+    return f->block[leader] && !f->closed[leader] && channels > 0 ? to_multiple(channels, f->block[leader])
+                                                                  : 0;
+}
+
+// Whether a convolution has so many positions that its input may well be copied for it; true when they are
+// unknown.
+static bool is_large(const finder *f, const oq_layer *layer) {
+    const oq_type *type = &oq_graph_value(f->e->graph, layer->output)->type;
+    int64_t positions = 1;
+    if (oq_model_opset(f->e->graph->model, "") < 13) return false; // no Pad of integers in all runtimes
+    for (int d = 2; type->kind == OQ_TYPE_TENSOR && d < type->rank; d++) {
+        if (!oq_dim_known(type->dim[d])) return true;
+        positions *= type->dim[d].size;
+    }
+    return positions >= LEAST_POSITIONS;
 }
 
 static void note_weights(const finder *f) {
@@ -149,7 +183,10 @@ static void note_weights(const finder *f) {
         if (layer->dropped || !is_open(f, layer)) continue;
         oq_emitted_weight *own = &f->e->weights[index_of(plan, layer->operand[1].weight)];
         own->more_rows = f->e->more[layer->output];
-        if (groups_of(f, layer) == 1) own->more_columns = f->e->more[layer->operand[0].value];
+        if (groups_of(f, layer) != 1) continue;
+        own->more_columns = f->e->more[layer->operand[0].value];
+        if (!own->more_columns && is_uneven(f, layer) && is_large(f, layer))
+            own->more_columns = to_multiple(layer->operand[1].weight->shape.dim[1], SUM_BLOCK);
     }
 }
 
@@ -159,10 +196,10 @@ oq_status oq_emit_find_channels(oq_emitter *e, oq_arena *arena, oq_error *err) {
     finder f = {.e = e,
                 .leader = oq_arena_alloc(arena, values * sizeof *f.leader, err),
                 .closed = oq_arena_calloc(arena, values, sizeof *f.closed, err),
-                .wanted = oq_arena_calloc(arena, values, sizeof *f.wanted, err),
+                .block = oq_arena_calloc(arena, values, sizeof *f.block, err),
                 .readers = oq_arena_calloc(arena, plan->weight_count + 1, sizeof *f.readers, err)};
     e->more = oq_arena_calloc(arena, values, sizeof *e->more, err);
-    if (!e->more || !f.leader || !f.closed || !f.wanted || !f.readers) return ONNXQ_NO_MEMORY;
+    if (!e->more || !f.leader || !f.closed || !f.block || !f.readers) return ONNXQ_NO_MEMORY;
     if (!plan->options.whole_blocks || plan->options.mode != OQ_MODE_STATIC) return ONNXQ_OK;
     for (size_t v = 0; v < plan->value_count; v++) f.leader[v] = (oq_value_id)v;
     for (size_t l = 0; l < plan->layer_count; l++)
@@ -207,7 +244,31 @@ oq_status oq_emit_widened(oq_emitter *e, const oq_weight *weight, const oq_emitt
     return ONNXQ_OK;
 }
 
-// --- attributes ---
+// --- operands and attributes ---
+
+int64_t oq_emit_padded_channels(const oq_emitter *e, const oq_layer *layer) {
+    const oq_weight *w = layer->operand[1].weight;
+    if (layer->shape != OQ_LAYER_CONV || !w) return 0;
+    const oq_emitted_weight *own = &e->weights[index_of(e->plan, w)];
+    return e->more[layer->operand[0].value] ? 0 : own->more_columns;
+}
+
+// [N, C, ..] of integers with channels of zero points behind its own.
+oq_status oq_emit_channel_pad(oq_emitter *e, const oq_layer *layer, oq_value_id *q, oq_error *err) {
+    const oq_value_id value = layer->operand[0].value, from = *q;
+    const int64_t more = oq_emit_padded_channels(e, layer);
+    const int rank = oq_graph_value(e->graph, value)->type.rank;
+    const oq_shape shape = OQ_SHAPE(2 * (int64_t)rank);
+    int64_t pads[2 * OQ_MAX_RANK] = {0};
+    oq_value_id in[3] = {from}, scale;
+    if (!more) return ONNXQ_OK;
+    pads[rank + 1] = more;
+    OQ_TRY(oq_emit_integers(e, value, "_channel_pads", ONNXQ_INT64, pads, &shape, &in[1], err));
+    OQ_TRY(oq_emit_params(e, value, &scale, &in[2], err));
+    OQ_TRY(oq_emit_value(e, value, "_widened", e->plan->tensors[value].carrier, q, err));
+    oq_graph_value(e->graph, *q)->type.dim[1].size += more;
+    return oq_emit_node(e, "", "Pad", in, 3, *q, NULL, err);
+}
 
 oq_status oq_emit_conv_attributes(oq_emitter *e, const oq_layer *layer, oq_node *to, oq_error *err) {
     const oq_node *node = oq_graph_node(e->graph, layer->node);

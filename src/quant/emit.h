@@ -33,6 +33,10 @@ oq_status oq_emit_find_channels(oq_emitter *e, oq_arena *arena, oq_error *err);
 oq_shape oq_emitted_shape(const oq_weight *weight, const oq_emitted_weight *own);
 oq_status oq_emit_widened(oq_emitter *e, const oq_weight *weight, const oq_emitted_weight *own,
                           oq_tensor *out, oq_error *err);
+// Zero channels that the layer's convolution reads and its input does not have, and the Pad that adds them:
+// *q is the input's integers, then those with the channels.
+int64_t oq_emit_padded_channels(const oq_emitter *e, const oq_layer *layer);
+oq_status oq_emit_channel_pad(oq_emitter *e, const oq_layer *layer, oq_value_id *q, oq_error *err);
 // Output channels of a layer with a bias.
 static inline size_t oq_emit_outputs(const oq_emitter *e, const oq_layer *layer) {
     return layer->bias_count + (size_t)e->more[layer->output];

@@ -38,7 +38,8 @@ static oq_status dequantize_groups(oq_emitter *e, const oq_layer *layer, const o
 static oq_status operand_float(oq_emitter *e, const oq_layer *layer, int index, oq_value_id *out,
                                oq_error *err) {
     const oq_operand *operand = &layer->operand[index];
-    if (!operand->weight && !operand->transposed) return oq_emit_dequantized(e, operand->value, out, err);
+    if (!operand->weight && !operand->transposed && !(index == 0 && oq_emit_padded_channels(e, layer)))
+        return oq_emit_dequantized(e, operand->value, out, err);
     oq_emitted_weight *own = NULL;
     oq_value_id q, scale, zero;
     OQ_TRY(oq_emit_operand(e, layer, index, &q, err));

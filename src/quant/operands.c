@@ -108,6 +108,7 @@ oq_status oq_emit_operand(oq_emitter *e, const oq_layer *layer, int index, oq_va
     oq_value_id q;
     OQ_TRY(oq_emit_quantized(e, operand->value, &q, err));
     *out = q;
+    if (index == 0) OQ_TRY(oq_emit_channel_pad(e, layer, out, err));
     if (!operand->transposed) return ONNXQ_OK;
     oq_node *node;
     OQ_TRY(

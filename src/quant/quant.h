@@ -61,7 +61,7 @@ typedef struct oq_quant_options {
     bool activation_symmetric;
     bool weight_asymmetric;
     bool elementwise;  // functions between convolutions on integers, too (elementwise.c)
-    bool whole_blocks; // zero channels where depthwise kernels want 16 at a time (channels.c)
+    bool whole_blocks; // zero channels where kernels want a round number of them (channels.c)
     bool guards;       // false; leave float what gains nothing by being quantized, unless it is named
     oq_range_method method;
     double percentile;

@@ -103,6 +103,55 @@ START_TEST(scales_per_channel_grow_too) {
 }
 END_TEST
 
+// Sums of a convolution over all channels: channels that its weights have in the model, and nodes of type
+// Pad.
+static const struct {
+    int channels, pads;
+    const char *text;
+} sums[] = {
+    // a large one reads the input behind a Pad, a small one or one with few outputs as it is
+    {4, 1, "in x float32[1,3,34,34]\nrandom w float32[16,3,3,3] 1 .4\nd = Conv(x, w)\nout d\n"},
+    {4, 1, "in x float32[1,3,34,34]\nrandom w float32[16,3,1,1] 1 .4\nd = Conv(x, w)\nout d x\n"},
+    {3, 0, "in x float32[1,3,12,12]\nrandom w float32[16,3,3,3] 1 .4\nd = Conv(x, w)\nout d\n"},
+    {3, 0, "in x float32[1,3,34,34]\nrandom w float32[8,3,3,3] 1 .4\nd = Conv(x, w)\nout d\n"},
+    {4, 0, "in x float32[1,4,34,34]\nrandom w float32[16,4,3,3] 1 .4\nd = Conv(x, w)\nout d\n"},
+    {3, 0, "in x float32[1,3,34,34]\nrandom w float32[16,3,2,2] 1 .4\nd = Conv(x, w)\nout d\n"},
+    // where another convolution makes the input, it makes the channels, too
+    {8, 0,
+     "in x float32[1,4,8,8]\nrandom v float32[6,4,1,1] 2 .4\nrandom w float32[16,6,3,3] 1 .4\n"
+     "c = Conv(x, v)\nr = Relu(c)\nd = Conv(r, w)\nout d\n"},
+};
+
+START_TEST(sums_have_a_round_length) {
+    for (int format = 0; format < 2; format++) {
+        test_outputs before = {0}, after = {0};
+        options.format = format ? OQ_FORMAT_QDQ : OQ_FORMAT_QOPERATOR;
+        run_case(&other, sums[_i].text, false, &before);
+        run_case(&pair, sums[_i].text, true, &after);
+        test_outputs_equal(&before, &after, 0, sums[_i].text);
+        const oq_constant *w = oq_graph_constant(pair.model->graph, test_value(pair.model, "w_quantized"));
+        ck_assert_int_eq(w->shape.dim[1], sums[_i].channels);
+        ck_assert_uint_eq(test_count(pair.model, "Pad"), (size_t)sums[_i].pads);
+        test_outputs_release(&before);
+        test_outputs_release(&after);
+        test_pair_release(&other);
+        test_pair_release(&pair);
+    }
+}
+END_TEST
+
+// Below opset 13 there is no Pad of integers that all runtimes know.
+START_TEST(old_opsets_have_no_pad) {
+    options.per_channel = false;
+    test_pair_init(&pair, 11, sums[0].text);
+    test_pair_calibrate(&pair);
+    test_pair_plan(&pair, &options);
+    test_pair_emit(&pair);
+    ck_assert_uint_eq(test_count(pair.model, "Pad"), 0);
+    test_pair_release(&pair);
+}
+END_TEST
+
 // A weight that two layers read keeps its shape.
 START_TEST(shared_weights_stay) {
     test_outputs outputs = {0};
@@ -120,6 +169,8 @@ int main(void) {
     TCase *tcase = tcase_create("channels");
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_loop_test(tcase, channels_change_no_result, 0, sizeof cases / sizeof *cases);
+    tcase_add_loop_test(tcase, sums_have_a_round_length, 0, sizeof sums / sizeof *sums);
+    tcase_add_test(tcase, old_opsets_have_no_pad);
     tcase_add_test(tcase, scales_per_channel_grow_too);
     tcase_add_test(tcase, shared_weights_stay);
     suite_add_tcase(suite, tcase);
