@@ -310,9 +310,10 @@ typedef struct onnxq_convert_options {
     // by more than 16 times.
     int no_guards;
     onnxq_rounding rounding;
-    // HardSwish, SiLU, gates, sums and averages between convolutions are computed on integers, too, where all
-    // that reads their results takes integers. Needs 8-bit activations that are not symmetric.
-    int elementwise;
+    // Compute HardSwish, SiLU, gates, sums and averages between convolutions in float. By default they are
+    // computed on integers where all that reads their results takes integers, and activations have 8 bits and
+    // zero points.
+    int float_functions;
     // Leave the channels around convolutions of integers as many as they are. By default the file has zero
     // channels that make them a multiple of 16 (depthwise) or 4: runtimes are faster and no result changes.
     int no_zero_channels;

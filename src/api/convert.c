@@ -60,7 +60,7 @@ oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options 
     q->activation_signed = o->activation_type == ONNXQ_INT8;
     q->activation_symmetric = o->activation_symmetric;
     q->weight_asymmetric = o->weight_asymmetric;
-    q->elementwise = o->elementwise;
+    q->elementwise = !o->float_functions;
     q->whole_blocks = !o->no_zero_channels;
     q->method = oq_api_method(o->method);
     q->guards = !o->no_guards;

@@ -70,14 +70,14 @@ const option convert_shared_options[] = {
      "how weights become integers (default: gram, which looks at the samples for those whose products differ "
      "least from the float model's)",
      AT(rounding), 0, 0},
-    {"elementwise", 0, OPTION_FLAG, NULL,
-     "also compute what stands between convolutions on integers: HardSwish, SiLU, gates, sums and averages "
-     "(faster in runtimes that fuse them, with more error; 8-bit activations only)",
-     AT(elementwise), 0, 0},
+    {"float-functions", 0, OPTION_FLAG, NULL,
+     "compute in float what stands between convolutions: HardSwish, SiLU, gates, sums and averages (by "
+     "default "
+     "they are computed on 8-bit integers)",
+     AT(float_functions), 0, 0},
     {"no-zero-channels", 0, OPTION_FLAG, NULL,
      "add no zero channels around convolutions of integers (by default they make the channels a multiple of "
-     "16 "
-     "or 4, which runtimes are faster with; results are the same)",
+     "16 or 4, which runtimes are faster with; results are the same)",
      AT(no_zero_channels), 0, 0},
     CACHE_OPTIONS(convert_values, common),
     {"strict", 0, OPTION_FLAG, NULL, "fail rather than calibrate on made-up samples", AT(strict), 0, 0},
@@ -256,7 +256,7 @@ onnxq_convert_options convert_options_of(const convert_values *v) {
     o.verify_samples = v->verify_samples;
     o.page = v->report != NULL;
     o.no_correction = v->no_correct;
-    o.elementwise = v->elementwise;
+    o.float_functions = v->float_functions;
     o.no_zero_channels = v->no_zero_channels;
     o.no_guards = v->no_guards;
     o.dequantize = v->dequantize;

@@ -6,8 +6,10 @@ oq_status oq_prepare_model(oq_model *model, oq_regions *regions, oq_error *err) 
     OQ_TRY(oq_infer_graph(graph, err));
     OQ_TRY(oq_pass_fold_constants(graph, err));
     OQ_TRY(oq_pass_remove_no_ops(graph, err));
-    OQ_TRY(oq_pass_split_hard_sigmoid(graph, err));
     OQ_TRY(oq_pass_lift_constants(graph, err));
+    OQ_TRY(oq_pass_fold_batch_norm(graph, err));
+    // Behind a product and the bias that it took in; what it is split into goes into the product, too.
+    OQ_TRY(oq_pass_split_hard_sigmoid(graph, err));
     OQ_TRY(oq_pass_fold_batch_norm(graph, err));
     OQ_TRY(oq_infer_graph(graph, err));
     OQ_TRY(oq_pass_find_regions(graph, regions, err));

@@ -21,7 +21,8 @@ bool oq_plan_is_computed(const oq_plan *plan, oq_value_id value) {
 void oq_plan_consider_elementwise(oq_plan *plan, const oq_node *node, const oq_rule *rule) {
     const oq_quant_options *o = &plan->options;
     const char *reason = NULL;
-    if (!o->elementwise || !oq_options_choose(o, node, &reason) || node->output_count != 1 ||
+    const bool fit = o->activation_bits == 8 && !o->activation_symmetric && o->mode == OQ_MODE_STATIC;
+    if (!o->elementwise || !fit || !oq_options_choose(o, node, &reason) || node->output_count != 1 ||
         node->outputs[0] == OQ_NONE || !node->input_count)
         return;
     for (size_t i = 0; i < data_inputs(rule, node); i++)
@@ -88,7 +89,8 @@ static void find_wanted(const oq_plan *plan, bool *wanted) {
 
 static bool stays(const oq_plan *plan, const bool *wanted, const oq_node *node) {
     const oq_rule *rule = plan->elementwise[node->id];
-    if (!wanted[node->outputs[0]] || plan->bits[node->outputs[0]] > 8) return false;
+    const int bits = plan->bits[node->outputs[0]];
+    if (!wanted[node->outputs[0]] || (bits && bits != 8)) return false;
     for (size_t k = 0; k < data_inputs(rule, node); k++)
         if (!comes_as_integers(plan, node->inputs[k])) return false;
     return true;

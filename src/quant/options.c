@@ -10,6 +10,7 @@ oq_quant_options oq_quant_defaults(void) {
                               .per_channel = true,
                               .weight_signed = true,
                               .whole_blocks = true,
+                              .elementwise = true,
                               .method = OQ_RANGE_AUTO,
                               .percentile = 99.99};
 }
@@ -88,11 +89,6 @@ oq_status oq_options_check(const oq_quant_options *options, oq_error *err) {
             err, ONNXQ_USAGE,
             "integer operators have one scale for each sum, so weights in groups need the format qdq "
             "or weight-only mode");
-    if (options->elementwise &&
-        (options->activation_bits != 8 || options->activation_symmetric || options->mode != OQ_MODE_STATIC))
-        return oq_fail(err, ONNXQ_USAGE,
-                       "functions between convolutions are computed on 8-bit activations with zero points: "
-                       "choose those or leave the functions float");
     // Integer kernels exist for u8 x s8, u8 x u8 and s8 x s8 alone.
     if (options->activation_signed && !options->weight_signed)
         return oq_fail(err, ONNXQ_USAGE,

@@ -90,8 +90,9 @@ oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *
                whole = room || (plan->options.method == OQ_RANGE_AUTO &&
                                 oq_graph_value(plan->graph, value)->is_output);
     const oq_grid grid = oq_plan_grid(plan, value);
-    OQ_TRY(oq_range_of(stats, whole ? OQ_RANGE_MINMAX : plan->options.method, plan->options.percentile, &grid,
-                       plan->options.activation_symmetric, out, err));
+    OQ_TRY(oq_range_within(stats, whole ? OQ_RANGE_MINMAX : plan->options.method, plan->options.percentile,
+                           &grid, plan->options.activation_symmetric, oq_plan_used_range(plan, value), out,
+                           err));
     if (room) *out = oq_plan_with_headroom(plan, value, out);
     const oq_range limits = oq_plan_limits(plan, value);
     out->min = fmin(fmax(out->min, limits.min), limits.max);

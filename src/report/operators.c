@@ -79,7 +79,9 @@ static void print(const json_t *root, oq_text *into) {
         "%zu operators. Versions are the opsets from which a form of the operator holds; types are "
         "those of the newest\nform. Quantizer: a *compute* operator is a product that integer "
         "kernels compute, a *passthrough* moves integers and shares its\ninput's scale, an "
-        "*elementwise* one is computed on integers with --elementwise, a *barrier* is computed in\nfloat "
+        "*elementwise* one is computed on integers between convolutions, a "
+        "*barrier* is "
+        "computed in\nfloat "
         "between DequantizeLinear and QuantizeLinear.\n\n"
         "| domain | operator | versions | newest form | types | quantizer |\n"
         "|---|---|---|---|---|---|\n",

@@ -34,10 +34,21 @@ static double step_of(const oq_grid *grid, oq_range r, bool symmetric) {
     return (fmax(r.max, 0) - fmin(r.min, 0)) / (double)(grid->qmax - grid->qmin);
 }
 
+// A search over ranges of a tensor for a grid; its readers do not tell values beyond `used` from its ends.
+typedef struct search {
+    const oq_tensor_stats *t;
+    const oq_grid *grid;
+    bool symmetric;
+    oq_range used;
+} search;
+
 // Expected squared error of quantizing the tensor over a range: s^2 / 12 for what lies inside (also where the
 // step is finer than a bin, which would read as no error at all), the distance to the end for what lies
-// outside, nothing for exact zeros.
-static double squared_error(const oq_tensor_stats *t, const oq_grid *grid, oq_range r, bool symmetric) {
+// outside, nothing for exact zeros and for what saturates as its readers would have it.
+static double squared_error(const search *q, oq_range r) {
+    const oq_tensor_stats *t = q->t;
+    const oq_grid *grid = q->grid;
+    const bool symmetric = q->symmetric;
     const oq_histogram *h = &t->histogram;
     const double s = step_of(grid, r, symmetric), inside = s * s / 12, bin = width(h);
     const double low = symmetric ? -fmax(fabs(r.min), fabs(r.max)) : fmin(r.min, 0);
@@ -45,17 +56,21 @@ static double squared_error(const oq_tensor_stats *t, const oq_grid *grid, oq_ra
     double error = -(double)t->zero * inside;
     for (int b = 0; b < OQ_STATS_BINS; b++) {
         if (!h->count[b]) continue;
-        const double center = edge(h, b + .5), beyond = fmax(low - center, center - high);
-        error += (double)h->count[b] * (beyond > 0 ? beyond * beyond + bin * bin / 12 : inside);
+        const double center = edge(h, b + .5), seen = fmin(fmax(center, q->used.min), q->used.max),
+                     beyond = fmax(low - seen, seen - high),
+                     rounding = seen < center || seen > center ? 0 : inside;
+        error += (double)h->count[b] * (beyond > 0 ? beyond * beyond + bin * bin / 12 : rounding);
     }
     return error;
 }
 
 // Shrinks one end after the other as long as that lowers the error (coordinate descent over (min, max)).
-static oq_range mse_range(const oq_tensor_stats *t, const oq_grid *grid, bool symmetric) {
+static oq_range mse_range(const search *q) {
     enum { CANDIDATES = 100, ROUNDS = 3 };
-    oq_range best = {(double)t->min, (double)t->max};
-    double least = squared_error(t, grid, best, symmetric);
+    const bool symmetric = q->symmetric;
+    oq_range best = {fmin(fmax((double)q->t->min, q->used.min), q->used.max),
+                     fmax(fmin((double)q->t->max, q->used.max), q->used.min)};
+    double least = squared_error(q, best);
     if (symmetric) best.max = fmax(fabs(best.min), fabs(best.max)), best.min = -best.max;
     const oq_range full = best;
     for (int round = 0; round < ROUNDS; round++) {
@@ -66,7 +81,7 @@ static oq_range mse_range(const oq_tensor_stats *t, const oq_grid *grid, bool sy
                 const double keep = 1 - (double)i / CANDIDATES;
                 if (symmetric || side == 0) r.max = full.max * keep;
                 if (symmetric || side == 1) r.min = full.min * keep;
-                const double error = r.min < r.max ? squared_error(t, grid, r, symmetric) : (double)INFINITY;
+                const double error = r.min < r.max ? squared_error(q, r) : (double)INFINITY;
                 if (error < least) least = error, best = r;
             }
         }
@@ -75,13 +90,15 @@ static oq_range mse_range(const oq_tensor_stats *t, const oq_grid *grid, bool sy
     return best;
 }
 
-// Share of the values that lie outside.
-static double share_beyond(const oq_tensor_stats *t, oq_range r) {
+// Share of the values that lie outside and are told from the ends.
+static double share_beyond(const search *q, oq_range r) {
+    const oq_histogram *h = &q->t->histogram;
+    const double low = r.min > q->used.min ? r.min : -(double)INFINITY,
+                 high = r.max < q->used.max ? r.max : (double)INFINITY;
     uint64_t beyond = 0;
     for (int b = 0; b < OQ_STATS_BINS; b++)
-        if (edge(&t->histogram, b + 1) <= r.min || edge(&t->histogram, b) >= r.max)
-            beyond += t->histogram.count[b];
-    return (double)beyond / (double)t->count;
+        if (edge(h, b + 1) <= low || edge(h, b) >= high) beyond += h->count[b];
+    return (double)beyond / (double)q->t->count;
 }
 
 // The squared error speaks of independent rounding errors; that many values clipped together are no longer
@@ -89,9 +106,9 @@ static double share_beyond(const oq_tensor_stats *t, oq_range r) {
 #define MOST_CUT 0.01
 
 // The least squared error, as long as what it cuts off are outliers and not a part of the distribution.
-static oq_range auto_range(const oq_tensor_stats *t, const oq_grid *grid, bool symmetric) {
-    const oq_range cut = mse_range(t, grid, symmetric);
-    return share_beyond(t, cut) <= MOST_CUT ? cut : (oq_range){(double)t->min, (double)t->max};
+static oq_range auto_range(const search *q) {
+    const oq_range cut = mse_range(q);
+    return share_beyond(q, cut) <= MOST_CUT ? cut : (oq_range){(double)q->t->min, (double)q->t->max};
 }
 
 // Kullback-Leibler divergence between the slice [from, from + kept) with the tails in its end bins (P), and
@@ -147,6 +164,13 @@ static oq_range entropy_range(const oq_tensor_stats *t, const oq_grid *grid, boo
 
 oq_status oq_range_of(const oq_tensor_stats *tensor, oq_range_method method, double percentile,
                       const oq_grid *grid, bool symmetric, oq_range *out, oq_error *err) {
+    const oq_range all = {-(double)INFINITY, (double)INFINITY};
+    return oq_range_within(tensor, method, percentile, grid, symmetric, all, out, err);
+}
+
+oq_status oq_range_within(const oq_tensor_stats *tensor, oq_range_method method, double percentile,
+                          const oq_grid *grid, bool symmetric, oq_range used, oq_range *out, oq_error *err) {
+    const search q = {.t = tensor, .grid = grid, .symmetric = symmetric, .used = used};
     if (tensor->nan || tensor->infinite) {
         oq_fail(err, ONNXQ_BAD_DATA,
                 "'%s' holds %s in sample %llu: take that sample out, or leave the node float with --exclude",
@@ -164,8 +188,8 @@ oq_status oq_range_of(const oq_tensor_stats *tensor, oq_range_method method, dou
     case OQ_RANGE_MINMAX: *out = (oq_range){(double)tensor->min, (double)tensor->max}; break;
     case OQ_RANGE_PERCENTILE: *out = percentile_range(tensor, percentile); break;
     case OQ_RANGE_ENTROPY: *out = entropy_range(tensor, grid, symmetric); break;
-    case OQ_RANGE_AUTO: *out = auto_range(tensor, grid, symmetric); break;
-    case OQ_RANGE_MSE: *out = mse_range(tensor, grid, symmetric); break;
+    case OQ_RANGE_AUTO: *out = auto_range(&q); break;
+    case OQ_RANGE_MSE: *out = mse_range(&q); break;
     }
     return ONNXQ_OK;
 }

@@ -118,5 +118,9 @@ typedef struct oq_range {
 // The range of a tensor by a method. NaN, infinity or no values: BAD_DATA naming tensor and sample.
 oq_status oq_range_of(const oq_tensor_stats *tensor, oq_range_method method, double percentile,
                       const oq_grid *grid, bool symmetric, oq_range *out, oq_error *err);
+// The same where no reader tells values beyond `used` (it may be infinite) from its ends: searches for the
+// least squared error count no error there. The range found may still reach further.
+oq_status oq_range_within(const oq_tensor_stats *tensor, oq_range_method method, double percentile,
+                          const oq_grid *grid, bool symmetric, oq_range used, oq_range *out, oq_error *err);
 
 #endif

@@ -1,4 +1,4 @@
-"""--elementwise on a block with HardSwish, SiLU, squeeze and excitation and a residual sum: valid ONNX in which ONNX Runtime computes
+"""A block with HardSwish, SiLU, squeeze and excitation and a residual sum: valid ONNX in which ONNX Runtime computes
 all of it on integers, the same there at the lowest and highest optimization level (to within steps of integers) as in onnxq. Its
 depthwise convolution gets zero channels, which change no output bit there."""
 import os
@@ -64,15 +64,14 @@ def main():
         source, target, samples = (os.path.join(folder, name) for name in ("float.onnx", "out.onnx", "samples.npz"))
         onnx.save(float_model(random), source)
         np.savez(samples, x=inputs)
-        subprocess.run([ONNXQ, "convert", "--no-cache", source, target, "--format", form, "--data", samples, "--elementwise", "-q"],
-                       check=True)
+        subprocess.run([ONNXQ, "convert", "--no-cache", source, target, "--format", form, "--data", samples, "-q"], check=True)
         onnx.checker.check_model(onnx.load(target), full_check=True)
         subprocess.run([ONNXQ, "run", target, "--data", samples, "-o", os.path.join(folder, "own"), "-q"], check=True)
         own = np.concatenate([np.load(os.path.join(folder, "own", f"{i}.npz"))["y"] for i in range(len(inputs))])
         true = peer(source, inputs, ort.GraphOptimizationLevel.ORT_ENABLE_ALL)
         plain = os.path.join(folder, "plain.onnx")
-        subprocess.run([ONNXQ, "convert", "--no-cache", source, plain, "--format", form, "--data", samples, "--elementwise",
-                        "--no-zero-channels", "-q"], check=True)
+        subprocess.run([ONNXQ, "convert", "--no-cache", source, plain, "--format", form, "--data", samples, "--no-zero-channels", "-q"],
+                       check=True)
         groups = [[a.i for n in onnx.load(f).graph.node for a in n.attribute if a.name == "group" and a.i > 1] for f in (plain, target)]
         assert groups == [[12], [16]], groups
         assert np.array_equal(*(peer(f, inputs, ort.GraphOptimizationLevel.ORT_ENABLE_ALL) for f in (plain, target)))

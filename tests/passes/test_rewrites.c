@@ -151,6 +151,38 @@ START_TEST(what_does_nothing_goes) {
 }
 END_TEST
 
+// HardSigmoid becomes part of the product before it, also behind a bias of its own, unless x is wanted beside
+// it.
+START_TEST(hard_sigmoid_goes_into_the_product) {
+    static const struct {
+        size_t left;
+        const char *nodes;
+    } cases[] = {
+        {2, "c = Conv(x, w)\ny = HardSigmoid(c) alpha=.3 beta=.4\nout y\n"},
+        {2, "c = Conv(x, w)\na = Add(c, b)\ny = HardSigmoid(a) alpha=.3 beta=.4\nout y\n"},
+        {3, "c = Conv(x, w)\na = Add(c, b)\nh = HardSigmoid(a) alpha=.3 beta=.4\ny = Mul(a, h)\nout y\n"},
+        {2, "c = Relu(x)\ny = HardSigmoid(c)\nout y\n"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024];
+        oq_error err = {0};
+        test_outputs before, after;
+        snprintf(text, sizeof text,
+                 "in x float32[1,3,4,4]\nrandom w float32[5,3,1,1] 1 .5\nrandom b float32[1,5,1,1] 2 1\n%s",
+                 cases[i].nodes);
+        ck_assert_uint_eq(nodes_left(text, prepare), cases[i].left);
+        oq_model *model = test_graph(&mem, 15, text);
+        test_outputs_run(model, 7, &before);
+        CK_OK(prepare(model->graph, &err), &err);
+        test_outputs_run(model, 7, &after);
+        test_outputs_equal(&before, &after, 1e-5, text);
+        test_outputs_release(&before);
+        test_outputs_release(&after);
+        oq_model_free(model);
+    }
+    ck_assert_uint_eq(atomic_load(&mem.used), 0);
+}
+END_TEST
+
 START_TEST(constants_fold_where_they_may) {
     static const struct {
         size_t left;
@@ -247,6 +279,7 @@ int main(void) {
     TCase *tcase = tcase_create("rewrites");
     tcase_add_loop_test(tcase, outputs_stay_and_twice_is_once, 0, (int)(sizeof passes / sizeof passes[0]));
     tcase_add_test(tcase, what_does_nothing_goes);
+    tcase_add_test(tcase, hard_sigmoid_goes_into_the_product);
     tcase_add_test(tcase, constants_fold_where_they_may);
     tcase_add_test(tcase, the_hash_depends_on_meaning);
     tcase_add_test(tcase, the_hash_is_the_same_from_a_file);

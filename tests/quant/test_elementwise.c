@@ -10,10 +10,7 @@
 static test_pair pair;
 static oq_quant_options options;
 
-static void setup(void) {
-    options = oq_quant_defaults();
-    options.elementwise = true;
-}
+static void setup(void) { options = oq_quant_defaults(); }
 
 #define HEAD                                                                                                 \
     "in x float32[1,4,6,6]\nrandom w float32[8,4,3,3] 1 .4\nrandom v float32[8,8,1,1] 2 .4\n"                \
@@ -123,6 +120,35 @@ START_TEST(options_choose) {
 }
 END_TEST
 
+// Widths and grids that it does not fit leave all of it float without a word.
+START_TEST(other_grids_leave_it_float) {
+    for (int i = 0; i < 2; i++) {
+        options = oq_quant_defaults();
+        if (i) options.activation_bits = 6;
+        if (!i) options.activation_symmetric = true;
+        test_pair_quantize(&pair, 13, cases[0].text, &options);
+        ck_assert_int_eq(test_fate(&pair, "m")->fate, OQ_FATE_FLOAT);
+        ck_assert(test_pair_sqnr(&pair) > 20);
+        test_pair_release(&pair);
+    }
+}
+END_TEST
+
+// What is read with another width is not made on integers of 8 bits.
+START_TEST(narrower_readers_leave_it_float) {
+    test_pair_init(&pair, 13, cases[4].text);
+    test_pair_calibrate(&pair);
+    const oq_node_override narrow = {.node = test_producer(pair.original, "y")->id, .activation_bits = 4};
+    options.overrides = &narrow;
+    options.override_count = 1;
+    test_pair_plan(&pair, &options);
+    ck_assert_int_eq(test_fate(&pair, "m")->fate, OQ_FATE_FLOAT);
+    test_pair_emit(&pair);
+    ck_assert(test_pair_sqnr(&pair) > 10);
+    test_pair_release(&pair);
+}
+END_TEST
+
 // What was never computed during calibration has no range: it stays float, and nothing else does.
 START_TEST(unknown_ranges_stay_float) {
     test_pair_init(&pair, 13, cases[9].text);
@@ -144,6 +170,8 @@ int main(void) {
     tcase_add_test(tcase, gates_have_their_whole_range);
     tcase_add_test(tcase, hard_sigmoid_is_a_sum);
     tcase_add_test(tcase, options_choose);
+    tcase_add_test(tcase, other_grids_leave_it_float);
+    tcase_add_test(tcase, narrower_readers_leave_it_float);
     tcase_add_test(tcase, unknown_ranges_stay_float);
     suite_add_tcase(suite, tcase);
     return test_main(suite);

@@ -317,6 +317,39 @@ static double real_error(oq_range r, int bits, float outlier) {
     return sum;
 }
 
+// Where no reader tells values below a bound apart, these do not widen the search's step: the range is the
+// one of the values with that bound. A bound beyond all values changes nothing.
+START_TEST(what_no_reader_tells_apart_costs_nothing) {
+    const oq_grid grid = oq_grid_make(8, false, false);
+    oq_stats *all = bell(20), *bounded = new_stats();
+    oq_error_clear(&err);
+    float x[20001];
+    uint64_t state = 5;
+    for (int i = 0; i < 20000; i++) {
+        float sum = 0;
+        for (int k = 0; k < 12; k++) sum += (float)(random_bits(&state) >> 8) * 0x1p-24F;
+        x[i] = fmaxf(sum - 6, -.5F);
+    }
+    x[20000] = 20;
+    add(entry(bounded), x, 20001, 0);
+    for (int m = 0; m < 2; m++) {
+        const oq_range_method method = m ? OQ_RANGE_AUTO : OQ_RANGE_MSE;
+        const oq_range whole = range_of(all, method, 0, 8, false),
+                       cut = range_of(bounded, method, 0, 8, false);
+        oq_range r;
+        CK_OK(
+            oq_range_within(entry(all), method, 0, &grid, false, (oq_range){-.5, (double)INFINITY}, &r, &err),
+            &err);
+        ck_assert(fabs(r.min + .5) < .01 && fabs(r.max - cut.max) < .05 * cut.max);
+        ck_assert(r.max >= whole.max && whole.min < -1);
+        CK_OK(oq_range_within(entry(all), method, 0, &grid, false, (oq_range){-99, 99}, &r, &err), &err);
+        ck_assert(r.min == whole.min && r.max == whole.max);
+    }
+    oq_stats_free(all);
+    oq_stats_free(bounded);
+}
+END_TEST
+
 START_TEST(mse_beats_minmax) {
     oq_stats *stats = bell(20);
     for (int bits = 2; bits <= 8; bits++) {
@@ -551,6 +584,7 @@ int main(void) {
     tcase_add_test(tensors, merging_needs_one_model);
     tcase_add_test(tensors, ranges_lie_inside_min_and_max);
     tcase_add_test(tensors, percentiles);
+    tcase_add_test(tensors, what_no_reader_tells_apart_costs_nothing);
     tcase_add_test(tensors, mse_beats_minmax);
     tcase_add_test(tensors, auto_cuts_outliers_alone);
     tcase_add_test(tensors, without_histogram_all_methods_agree);
