@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Wall time and peak memory of whole conversions beside ONNX Runtime's quantize_static with its min-max, percentile and entropy, in turn.
 
-    bench/convert.py --onnxq build/release/onnxq --models FOLDER [--runs 3] [--only NAME] [--nncf PYTHON]
+    bench/convert.py --onnxq build/release/onnxq --models FOLDER [--runs 3] [--cores 1] [--only NAME] [--nncf PYTHON]
 
-Each is a process of its own on the same one processor, with all its steps: read, calibrate, write. `default` is onnxq as it comes
-(searched ranges, corrected biases and the rest), beside min-max, and beside NNCF's default when --nncf names a Python that has it;
-each --method without what looks at data twice (--no-correct, and --rounding nearest) stands beside the same method of ONNX Runtime.
+Each is a process of its own on the same processors (--cores, the first one if not given), with all its steps: read, calibrate, write. `default` is onnxq as it comes
+(searched ranges, corrected biases and the rest), beside min-max, and beside NNCF's default when --nncf names a Python that has it
+(python3 -m venv build/nncf; build/nncf/bin/pip install nncf onnx onnxruntime); each --method without what looks at data twice
+(--no-correct, and --rounding nearest) stands beside the same method of ONNX Runtime, mse, which that does not have, beside its entropy.
 """
 import argparse
 import os
@@ -24,8 +25,9 @@ def pairs(a):
     has_rounding = "--rounding" in subprocess.run([a.onnxq, "help", "convert"], capture_output=True, text=True).stdout
     plain = ["--no-correct"] + (["--rounding", "nearest"] if has_rounding else [])
     yield "default beside min-max", [], "ort-qoperator-minmax-channel", sys.executable
-    for method in ("minmax", "percentile", "entropy"):
-        yield method, ["--method", method, *plain], f"ort-qoperator-{method}-channel", sys.executable
+    for method, peer in (("minmax", "minmax"), ("percentile", "percentile"), ("entropy", "entropy"), ("mse", "entropy")):
+        title = method if method == peer else f"{method} beside {peer}"
+        yield title, ["--method", method, *plain], f"ort-qoperator-{peer}-channel", sys.executable
     if a.nncf:
         yield "default beside NNCF", [], "nncf", a.nncf
 
@@ -35,10 +37,11 @@ def main():
     parser.add_argument("--onnxq", default="build/release/onnxq")
     parser.add_argument("--models", required=True)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--only", default="", help="models whose name holds this")
     parser.add_argument("--nncf", help="a Python that has nncf")
     a = parser.parse_args()
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:a.cores]))
     median = lambda values: statistics.median(values)
     print("| model | what | time, onnxq / peer | memory | onnxq s, MB | peer s, MB |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as scratch:

@@ -250,7 +250,7 @@ typedef enum onnxq_rounding {
     ONNXQ_ROUNDING_GRAM,
     ONNXQ_ROUNDING_NEAREST,
     ONNXQ_ROUNDING_GPTQ,    // in place of descent: each weight makes up for those rounded before it
-    ONNXQ_ROUNDING_ADAROUND // in place of descent: up or down for each weight, by gradients; slow
+    ONNXQ_ROUNDING_ADAROUND // after descent, where better: up or down for each weight, by gradients; slow
 } onnxq_rounding;
 
 // Machines whose kernels add two uint8 x int8 products in 16 bits, saturating: x86 with AVX2 or AVX-512 and

@@ -53,6 +53,14 @@ void oq_gram_release(oq_gram *g) {
     *g = (oq_gram){0};
 }
 
+void oq_gram_drop(oq_gram *g, bool both) {
+    oq_mem_free(g->mem, g->drift);
+    g->drift = NULL;
+    if (!both) return;
+    oq_mem_free(g->mem, g->second);
+    g->second = NULL;
+}
+
 size_t oq_gram_room(const oq_gram *g) { return g->room - g->waiting; }
 
 void oq_gram_row(const oq_gram *g, size_t i, float **x, float **x_quantized) {

@@ -26,6 +26,8 @@ typedef struct oq_gram {
 oq_status oq_gram_begin(oq_gram *gram, oq_mem *mem, oq_pool *pool, size_t groups, size_t depth, bool centred,
                         oq_error *err);
 void oq_gram_release(oq_gram *gram);
+// Gives drift up, and second if `both`.
+void oq_gram_drop(oq_gram *gram, bool both);
 // How many rows can be filled in before they must be taken in, at least 1, and row number `i` of these, of
 // each stream, [groups * depth]. Taking in `count` of them, from the first on, makes room again when there is
 // none.

@@ -4,8 +4,9 @@
 #include "kernels/rows.h"
 
 #include <math.h>
+#include <string.h>
 
-enum { SWEEPS = 4 };
+enum { SWEEPS = 4, LANES = 16, TILE = 64 };
 
 // --- coordinate descent ---
 
@@ -14,11 +15,11 @@ static void find_gradient(const oq_bench *b, size_t block, size_t worker, float 
     const oq_round_problem *p = b->p;
     const size_t first = block * OQ_BENCH_ROWS, rows = oq_bench_rows(b, block), count = rows * p->depth;
     float *error = oq_bench_buffer(b, worker, 1), *arriving = oq_bench_buffer(b, worker, 2);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t k = 0; k < p->depth; k++)
-            error[i * p->depth + k] =
-                oq_round_weight(p, p->q, first + i, k) - p->w[(first + i) * p->pitch + k];
-    oq_bench_multiply(b, error, p->depth, rows, b->second, gradient);
+    for (size_t i = 0; i < rows; i++) oq_round_errors(p, first + i, error + i * p->depth);
+    if (p->product)
+        memcpy(gradient, p->product + first * p->depth, count * sizeof *gradient);
+    else
+        oq_bench_multiply(b, error, p->depth, rows, b->second, gradient);
     oq_rows_add_multiple(error, b->ridge, gradient, count);
     if (!oq_bench_arriving(b, block, arriving)) return;
     oq_rows_add_multiple(arriving, -1, gradient, count);
@@ -40,18 +41,43 @@ static bool move(const oq_bench *b, size_t row, size_t k, float *gradient) {
     return true;
 }
 
+// Whether one of LANES gradients may be worth a step: nearly half of one (in units of the row's scale).
+static bool any_moves(const float *gradient, const float *half, float scale) {
+    int any = 0;
+    for (int j = 0; j < LANES; j++) any |= fabsf(gradient[j]) > half[j] * scale;
+    return any;
+}
+
+// Integers [from, to) of a row.
+static bool descend_row(const oq_bench *b, size_t row, size_t from, size_t to, float *gradient,
+                        const float *half) {
+    const oq_round_problem *p = b->p;
+    bool moved = false;
+    for (size_t k = from; k < to;) {
+        const size_t end = to - k < LANES ? to : k + LANES;
+        const bool same = p->group >= p->depth; // one scale a row
+        if (!same || end - k < LANES || any_moves(gradient + k, half + k, oq_round_param(p, row, k).scale))
+            for (size_t j = k; j < end; j++) moved |= move(b, row, j, gradient);
+        k = end;
+    }
+    return moved;
+}
+
 static oq_status descend_block(void *self, size_t block, size_t worker, oq_error *err) {
     const oq_bench *b = self;
     const size_t rows = oq_bench_rows(b, block), depth = b->p->depth;
-    float *gradient = oq_bench_buffer(b, worker, 0);
+    float *gradient = oq_bench_buffer(b, worker, 0), *half = oq_bench_buffer(b, worker, 1);
     bool moved = true;
     (void)err;
     find_gradient(b, block, worker, gradient);
+    // A little less than half a step, so that what rounding would move is looked at.
+    for (size_t k = 0; k < depth; k++) half[k] = 0.49F * (b->p->second[k * depth + k] + b->ridge);
     for (int sweep = 0; moved && sweep < SWEEPS; sweep++) {
         moved = false;
-        for (size_t k = 0; k < depth; k++) // a row of `second` serves all rows of the block
+        for (size_t from = 0; from < depth; from += TILE) // some rows of `second` serve all rows of the block
             for (size_t i = 0; i < rows; i++)
-                moved |= move(b, block * OQ_BENCH_ROWS + i, k, gradient + i * depth);
+                moved |= descend_row(b, block * OQ_BENCH_ROWS + i, from,
+                                     depth - from < TILE ? depth : from + TILE, gradient + i * depth, half);
     }
     return ONNXQ_OK;
 }
@@ -73,22 +99,25 @@ static oq_status change_block(void *self, size_t block, size_t worker, oq_error 
     const oq_round_problem *p = b->p;
     const size_t first = block * OQ_BENCH_ROWS, rows = oq_bench_rows(b, block), depth = p->depth;
     float *sum = oq_bench_buffer(b, worker, 0), *product = oq_bench_buffer(b, worker, 1),
-          *target = oq_bench_buffer(b, worker, 2);
+          *step = oq_bench_buffer(b, worker, 2), *before = oq_bench_buffer(b, worker, 3);
     (void)err;
-    for (size_t i = 0; i < rows; i++)
-        for (size_t k = 0; k < depth; k++)
-            sum[i * depth + k] = oq_round_weight(p, p->q, first + i, k) +
-                                 oq_round_weight(p, b->before, first + i, k) -
-                                 2 * p->w[(first + i) * p->pitch + k];
+    for (size_t i = 0; i < rows; i++) {
+        float *is = step + i * depth, *total = sum + i * depth;
+        const float *w = p->w + (first + i) * p->pitch;
+        oq_round_weights(p, p->q, first + i, is);
+        oq_round_weights(p, b->before, first + i, before);
+        for (size_t k = 0; k < depth; k++) {
+            total[k] = is[k] + before[k] - 2 * w[k];
+            is[k] -= before[k];
+        }
+    }
     oq_bench_multiply(b, sum, depth, rows, b->second, product);
-    const bool arrives = oq_bench_arriving(b, block, target);
+    const bool arrives = oq_bench_arriving(b, block, sum);
     for (size_t i = 0; i < rows; i++) {
         double change = 0;
-        for (size_t k = 0; k < depth; k++) {
-            const double d = (double)oq_round_weight(p, p->q, first + i, k) -
-                             (double)oq_round_weight(p, b->before, first + i, k);
-            const double arriving = arrives ? 2 * (double)target[i * depth + k] : 0;
-            change += d * ((double)product[i * depth + k] - arriving);
+        for (size_t k = i * depth; k < (i + 1) * depth; k++) {
+            const double arriving = arrives ? 2 * (double)sum[k] : 0;
+            change += (double)step[k] * ((double)product[k] - arriving);
         }
         b->change[first + i] = change;
     }
@@ -98,7 +127,7 @@ static oq_status change_block(void *self, size_t block, size_t worker, oq_error 
 oq_status oq_round_change(const oq_round_problem *problem, const int32_t *before, double *change,
                           oq_error *err) {
     oq_bench b;
-    oq_status status = oq_bench_begin(&b, problem, 3, err);
+    oq_status status = oq_bench_begin(&b, problem, 4, err);
     b.before = before;
     b.change = change;
     if (status == ONNXQ_OK) status = oq_bench_run(&b, change_block, err);

@@ -11,6 +11,8 @@
 // where second and drift are as in gram.h. Few samples show less of the data than there are weights: the
 // ridge draws what they did not show to the float weights, and a share below 1 trusts less in what they say
 // about errors that arrive.
+typedef struct oq_round_basis oq_round_basis;
+
 typedef struct oq_round_problem {
     oq_mem *mem;
     oq_pool *pool;             // or NULL; the result does not depend on it
@@ -20,12 +22,24 @@ typedef struct oq_round_problem {
     oq_grid grid;
     const oq_qparam *params; // of element (i, k): params[i * param_pitch + k / group]
     size_t param_pitch;
-    size_t group;        // neighbours along depth that share a parameter; depth: one a row
-    const float *second; // [depth, depth]
-    const float *drift;  // [depth, depth], or NULL: the inputs are the same in both models
-    float ridge;         // in means of the diagonal of `second`; .01 with data for every weight
-    float share;         // 0..1
+    size_t group;                // neighbours along depth that share a parameter; depth: one a row
+    const float *second;         // [depth, depth]
+    const float *drift;          // [depth, depth], or NULL: the inputs are the same in both models
+    const oq_round_basis *basis; // of these moments and weights, or NULL; drift is not read then
+    const float *product;        // [rows, depth] E second of the integers as they come in, or NULL
+    float ridge;                 // in means of the diagonal of `second`; .01 with data for every weight
+    float share;                 // 0..1
 } oq_round_problem;
+
+// What all roundings of the same rows by the same moments have in common, made once for several of them.
+struct oq_round_basis {
+    void *second;    // packed for products
+    float *product;  // [rows, depth] E second of the integers that it was made for, or NULL
+    float *arriving; // [rows, depth] W drift, or NULL
+};
+oq_status oq_round_basis_make(const oq_round_problem *problem, bool product, oq_round_basis *out,
+                              oq_error *err);
+void oq_round_basis_release(oq_mem *mem, oq_round_basis *basis);
 
 // Coordinate descent: integer by integer to where the error is least while all others stay, at most 4 sweeps.
 oq_status oq_round_descend(const oq_round_problem *problem, oq_error *err);
@@ -37,9 +51,9 @@ oq_status oq_round_gptq(const oq_round_problem *problem, oq_error *err);
 // descent moves and a regulariser drives to either end.
 oq_status oq_round_adaptively(const oq_round_problem *problem, oq_error *err);
 
-// By how much the error above changes, row by row, when the integers go from `before` to problem->q (of the
-// same pitch); with ridge 0 and share 1, for second and drift of samples that were not rounded on. Below 0:
-// better.
+// By how much the error above changes (second is not read where there is a basis), row by row, when the
+// integers go from `before` to problem->q (of the same pitch); with ridge 0 and share 1, for second and drift
+// of samples that were not rounded on. Below 0: better.
 oq_status oq_round_change(const oq_round_problem *problem, const int32_t *before, double *change,
                           oq_error *err);
 

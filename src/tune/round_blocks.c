@@ -6,6 +6,7 @@
 
 float oq_round_ridge(const oq_round_problem *p) {
     double sum = 0;
+    if (p->ridge == 0) return 0;
     for (size_t k = 0; k < p->depth; k++) sum += (double)p->second[k * p->depth + k];
     return (float)((double)p->ridge * sum / (double)p->depth);
 }
@@ -18,10 +19,25 @@ static void *pack(const oq_round_problem *p, const float *matrix, oq_error *err)
 
 static size_t buffer_size(const oq_round_problem *p) { return OQ_BENCH_ROWS * (p->depth + 16); }
 
+void oq_round_weights(const oq_round_problem *p, const int32_t *q, size_t row, float *into) {
+    for (size_t k = 0; k < p->depth; k += p->group) {
+        const size_t left = p->depth - k;
+        oq_dequantize(oq_round_param(p, row, k), q + row * p->pitch + k, into + k,
+                      left < p->group ? left : p->group);
+    }
+}
+
+void oq_round_errors(const oq_round_problem *p, size_t row, float *into) {
+    oq_round_weights(p, p->q, row, into);
+    oq_rows_binary_f32(OQ_ROWS_SUB, into, 1, p->w + row * p->pitch, 1, into, p->depth);
+}
+
 oq_status oq_bench_begin(oq_bench *b, const oq_round_problem *p, size_t buffers, oq_error *err) {
-    const bool drifts = p->drift && p->share != 0;
+    const bool drifts = !p->basis && p->drift && p->share != 0;
     *b = (oq_bench){.p = p, .ridge = oq_round_ridge(p), .buffer_count = buffers};
-    b->second = pack(p, p->second, err);
+    if (p->basis && p->share != 0) b->arriving = p->basis->arriving;
+    if (!p->basis) b->own_second = pack(p, p->second, err);
+    b->second = p->basis ? p->basis->second : b->own_second;
     if (drifts) b->drift = pack(p, p->drift, err);
     b->buffers =
         oq_mem_calloc(p->mem, oq_pool_threads(p->pool) * buffers, buffer_size(p) * sizeof(float), err);
@@ -29,7 +45,7 @@ oq_status oq_bench_begin(oq_bench *b, const oq_round_problem *p, size_t buffers,
 }
 
 void oq_bench_end(oq_bench *b) {
-    oq_mem_free(b->p->mem, b->second);
+    oq_mem_free(b->p->mem, b->own_second);
     oq_mem_free(b->p->mem, b->drift);
     oq_mem_free(b->p->mem, b->buffers);
 }
@@ -63,9 +79,60 @@ void oq_bench_multiply(const oq_bench *b, const float *a, size_t pitch, size_t r
 
 bool oq_bench_arriving(const oq_bench *b, size_t block, float *into) {
     const oq_round_problem *p = b->p;
-    const size_t rows = oq_bench_rows(b, block);
-    if (!b->drift) return false;
-    oq_bench_multiply(b, p->w + block * OQ_BENCH_ROWS * p->pitch, p->pitch, rows, b->drift, into);
-    for (size_t i = 0; i < rows * p->depth; i++) into[i] *= p->share;
+    const size_t rows = oq_bench_rows(b, block), first = block * OQ_BENCH_ROWS, count = rows * p->depth;
+    if (b->arriving)
+        oq_rows_binary_f32(OQ_ROWS_MUL, b->arriving + first * p->depth, 1, &p->share, 0, into, count);
+    if (b->arriving || !b->drift) return b->arriving != NULL;
+    oq_bench_multiply(b, p->w + first * p->pitch, p->pitch, rows, b->drift, into);
+    oq_rows_binary_f32(OQ_ROWS_MUL, into, 1, &p->share, 0, into, count);
     return true;
+}
+
+// --- basis ---
+
+typedef struct making {
+    oq_bench bench;
+    float *product, *arriving;
+} making;
+
+static oq_status make_block(void *self, size_t block, size_t worker, oq_error *err) {
+    const oq_bench *b = self;
+    const making *m = self; // the bench is its first member
+    const oq_round_problem *p = b->p;
+    const size_t first = block * OQ_BENCH_ROWS, rows = oq_bench_rows(b, block);
+    float *error = oq_bench_buffer(b, worker, 0);
+    (void)err;
+    if (m->arriving) oq_bench_arriving(b, block, m->arriving + first * p->depth);
+    if (!m->product) return ONNXQ_OK;
+    for (size_t i = 0; i < rows; i++) oq_round_errors(p, first + i, error + i * p->depth);
+    oq_bench_multiply(b, error, p->depth, rows, b->second, m->product + first * p->depth);
+    return ONNXQ_OK;
+}
+
+oq_status oq_round_basis_make(const oq_round_problem *problem, bool product, oq_round_basis *out,
+                              oq_error *err) {
+    oq_round_problem whole = *problem;
+    const size_t count = problem->rows * problem->depth + 16;
+    *out = (oq_round_basis){0};
+    whole.basis = NULL;
+    whole.share = 1;
+    whole.ridge = 0;
+    making m;
+    oq_status status = oq_bench_begin(&m.bench, &whole, 1, err);
+    m.product = out->product = product ? oq_mem_alloc(problem->mem, count * sizeof(float), err) : NULL;
+    m.arriving = out->arriving =
+        problem->drift ? oq_mem_alloc(problem->mem, count * sizeof(float), err) : NULL;
+    if ((product && !m.product) || (problem->drift && !m.arriving)) status = ONNXQ_NO_MEMORY;
+    if (status == ONNXQ_OK) status = oq_bench_run(&m.bench, make_block, err);
+    out->second = m.bench.own_second;
+    m.bench.own_second = NULL;
+    oq_bench_end(&m.bench);
+    return status;
+}
+
+void oq_round_basis_release(oq_mem *mem, oq_round_basis *basis) {
+    oq_mem_free(mem, basis->second);
+    oq_mem_free(mem, basis->product);
+    oq_mem_free(mem, basis->arriving);
+    *basis = (oq_round_basis){0};
 }

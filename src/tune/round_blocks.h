@@ -8,11 +8,13 @@ enum { OQ_BENCH_ROWS = 32 };
 
 typedef struct oq_bench {
     const oq_round_problem *p;
-    void *second, *drift;  // packed; drift NULL when it has no share
-    float ridge;           // as it is added to the diagonal
-    float *buffers;        // [threads][buffer_count][OQ_BENCH_ROWS, depth]
-    size_t buffer_count;   // of a thread
-    const int32_t *before; // oq_round_change
+    const void *second;       // packed
+    void *own_second, *drift; // packed; NULL: it has no share, or there is a basis
+    const float *arriving;    // of the basis, or NULL
+    float ridge;              // as it is added to the diagonal
+    float *buffers;           // [threads][buffer_count][OQ_BENCH_ROWS, depth]
+    size_t buffer_count;      // of a thread
+    const int32_t *before;    // oq_round_change
     double *change;
 } oq_bench;
 
@@ -31,9 +33,9 @@ bool oq_bench_arriving(const oq_bench *b, size_t block, float *into);
 static inline oq_qparam oq_round_param(const oq_round_problem *p, size_t row, size_t k) {
     return p->params[row * p->param_pitch + k / p->group];
 }
-static inline float oq_round_weight(const oq_round_problem *p, const int32_t *q, size_t row, size_t k) {
-    return oq_dequantize_one(oq_round_param(p, row, k), q[row * p->pitch + k]);
-}
+// W^ of a row, for integers q of the problem's pitch.
+void oq_round_weights(const oq_round_problem *p, const int32_t *q, size_t row, float *into);
+void oq_round_errors(const oq_round_problem *p, size_t row, float *into); // W^ - W of a row
 // The ridge as it is added to the diagonal.
 float oq_round_ridge(const oq_round_problem *p);
 

@@ -20,8 +20,10 @@ static const trial trials[] = {{.01F, 1}, {.1F, 1}, {1, 1}, {.1F, .5F}, {.1F, .2
 
 // Where up and down is decided weight by weight, a step further may still be better.
 static oq_status round_adaptively(const oq_round_problem *problem, oq_error *err) {
+    oq_round_problem further = *problem;
+    further.product = NULL; // of other integers
     OQ_TRY(oq_round_adaptively(problem, err));
-    return oq_round_descend(problem, err);
+    return oq_round_descend(&further, err);
 }
 
 static oq_status (*const methods[])(const oq_round_problem *problem, oq_error *err) = {
@@ -41,7 +43,8 @@ typedef struct task {
     oq_weight_rows rows;
     int32_t *nearest, *best; // [outputs, depth of rows]
     oq_gram fit, judge;
-    const trial *trial;
+    oq_round_basis *fit_basis, *judge_basis; // [groups * stretches]
+    const trial *trial, *best_trial;
     double *change; // [groups * stretches, outputs of one]
     double least;   // sum of it for `best`
     bool better;    // there is one
@@ -84,17 +87,33 @@ static oq_round_problem problem_of(const task *t, size_t group) {
                               .group = t->rows.group};
 }
 
-static void look_at(oq_round_problem *problem, const oq_gram *gram, size_t group) {
-    const size_t from = group * gram->depth * gram->depth;
-    problem->second = gram->second + from;
-    problem->drift = gram->drift + from;
+static oq_status prepare_fit(void *self, size_t group, size_t worker, oq_error *err) {
+    const task *t = self;
+    const size_t from = group * t->depth * t->depth;
+    oq_round_problem problem = problem_of(t, group);
+    (void)worker;
+    problem.second = t->fit.second + from;
+    problem.drift = t->fit.drift + from;
+    return oq_round_basis_make(&problem, t->method != OQ_ROUNDING_GPTQ, &t->fit_basis[group], err);
+}
+
+static oq_status prepare_judge(void *self, size_t group, size_t worker, oq_error *err) {
+    const task *t = self;
+    const size_t from = group * t->depth * t->depth;
+    oq_round_problem problem = problem_of(t, group);
+    (void)worker;
+    problem.second = t->judge.second + from;
+    problem.drift = t->judge.drift + from;
+    return oq_round_basis_make(&problem, false, &t->judge_basis[group], err);
 }
 
 static oq_status round_group(void *self, size_t group, size_t worker, oq_error *err) {
     const task *t = self;
     oq_round_problem problem = problem_of(t, group);
     (void)worker;
-    look_at(&problem, &t->fit, group);
+    problem.second = t->fit.second + group * t->depth * t->depth;
+    problem.basis = &t->fit_basis[group];
+    problem.product = problem.basis->product;
     problem.ridge = t->trial->ridge;
     problem.share = t->trial->share;
     return methods[t->method](&problem, err);
@@ -104,7 +123,7 @@ static oq_status judge_group(void *self, size_t group, size_t worker, oq_error *
     const task *t = self;
     oq_round_problem problem = problem_of(t, group);
     (void)worker;
-    look_at(&problem, &t->judge, group);
+    problem.basis = &t->judge_basis[group];
     problem.share = 1;
     return oq_round_change(&problem, t->nearest + (problem.q - t->rows.q), t->change + group * problem.rows,
                            err);
@@ -127,14 +146,38 @@ static oq_status try(task *t, const trial *how, oq_error *err) {
     if (t->judge.rows > 0 && change >= t->least) return ONNXQ_OK;
     t->least = change;
     t->better = true;
+    t->best_trial = how;
     memcpy(t->best, t->rows.q, count * sizeof *t->best);
     return ONNXQ_OK;
 }
 
-static oq_status try_all(task *t, oq_error *err) {
+static oq_status look(task *t, oq_error *err) {
+    oq_mem *mem = t->l->mem;
+    const size_t matrices = t->groups * t->stretches;
+    t->fit_basis = oq_mem_calloc(mem, matrices, sizeof *t->fit_basis, err);
+    t->judge_basis = oq_mem_calloc(mem, matrices, sizeof *t->judge_basis, err);
+    if (!t->fit_basis || !t->judge_basis) return ONNXQ_NO_MEMORY;
     OQ_TRY(gather(t, &t->fit, false, err));
-    if (oq_moments_samples(t->l, true)) OQ_TRY(gather(t, &t->judge, true, err));
+    OQ_TRY(over_groups(t, prepare_fit, err));
+    oq_gram_drop(&t->fit, false);
+    if (!oq_moments_samples(t->l, true)) return ONNXQ_OK;
+    OQ_TRY(gather(t, &t->judge, true, err));
+    OQ_TRY(over_groups(t, prepare_judge, err));
+    oq_gram_drop(&t->judge, true);
+    return ONNXQ_OK;
+}
+
+// AdaRound takes hundreds of products where descent takes one: it is tried with the one degree of trust that
+// suits descent best, and stays where it is better than that.
+static oq_status try_all(task *t, oq_error *err) {
+    const bool adaptive = t->method == OQ_ROUNDING_ADAROUND;
+    OQ_TRY(look(t, err));
+    if (adaptive) t->method = OQ_ROUNDING_GRAM;
     for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) OQ_TRY(try(t, &trials[i], err));
+    if (adaptive) {
+        t->method = OQ_ROUNDING_ADAROUND;
+        OQ_TRY(try(t, t->best_trial ? t->best_trial : trials, err));
+    }
     memcpy(t->rows.q, t->better ? t->best : t->nearest, t->rows.outputs * t->rows.depth * sizeof *t->best);
     return ONNXQ_OK;
 }
@@ -151,7 +194,15 @@ static oq_status open_task(task *t, oq_error *err) {
     return ONNXQ_OK;
 }
 
+static void release_bases(const task *t, oq_round_basis *bases) {
+    for (size_t i = 0; bases && i < t->groups * t->stretches; i++)
+        oq_round_basis_release(t->l->mem, &bases[i]);
+    oq_mem_free(t->l->mem, bases);
+}
+
 static void close_task(task *t) {
+    release_bases(t, t->fit_basis);
+    release_bases(t, t->judge_basis);
     oq_gram_release(&t->fit);
     oq_gram_release(&t->judge);
     oq_mem_free(t->l->mem, t->nearest);

@@ -215,6 +215,34 @@ START_TEST(the_judge_tells_the_change) {
 }
 END_TEST
 
+// What is prepared for several roundings changes no integer and no judgement.
+START_TEST(a_basis_changes_no_bit) {
+    setting with, without;
+    int32_t nearest[ROWS * DEPTH];
+    double change[2][ROWS];
+    oq_round_basis basis;
+    begin(&with, 4, NULL);
+    begin(&without, 4, NULL);
+    memcpy(nearest, with.q, sizeof nearest);
+    with.problem.share = without.problem.share = 0.5F;
+    CK_OK(oq_round_basis_make(&with.problem, true, &basis, &err), &err);
+    with.problem.basis = &basis;
+    with.problem.product = basis.product;
+    with.problem.drift = NULL;
+    CK_OK(rounders[_i](&with.problem, &err), &err);
+    CK_OK(rounders[_i](&without.problem, &err), &err);
+    ck_assert_mem_eq(with.q, without.q, sizeof with.q);
+    with.problem.ridge = without.problem.ridge = 0;
+    with.problem.second = NULL;
+    CK_OK(oq_round_change(&with.problem, nearest, change[0], &err), &err);
+    CK_OK(oq_round_change(&without.problem, nearest, change[1], &err), &err);
+    ck_assert_mem_eq(change[0], change[1], sizeof change[0]);
+    oq_round_basis_release(&mem, &basis);
+    oq_gram_release(&with.gram);
+    end(&without);
+}
+END_TEST
+
 START_TEST(threads_change_no_bit) {
     setting one, many;
     oq_pool *pool;
@@ -324,6 +352,7 @@ int main(void) {
     tcase_add_test(laws, adaptive_rounding_goes_up_or_down);
     tcase_add_loop_test(laws, independent_inputs_are_rounded_to_nearest, 0, METHODS);
     tcase_add_loop_test(laws, the_judge_tells_the_change, 0, 3);
+    tcase_add_loop_test(laws, a_basis_changes_no_bit, 0, 3);
     tcase_add_loop_test(laws, threads_change_no_bit, 0, METHODS);
     tcase_add_loop_test(laws, groups_have_their_own_scales, 0, METHODS);
     tcase_add_loop_test(laws, moments_are_those_of_the_rows, 0, 2);

@@ -53,40 +53,22 @@ static int32_t plain_sum(const oq_convolution_8 *c, size_t filter, const int64_t
     return (int32_t)sum;
 }
 
-// What saturation of pairs adds to the sum: channels of one cell are neighbours.
-static int32_t pairs_excess(const oq_convolution_8 *c, size_t filter, const int64_t *place) {
-    const size_t channels = c->plan->channels / c->plan->groups;
-    const size_t cells = c->plan->patch / channels;
-    const int8_t *w = (const int8_t *)c->w->data + filter * c->plan->patch;
-    int32_t excess = 0;
-    for (size_t k = 0; k + 1 < c->plan->patch; k += 2) {
-        const size_t a = k % channels * cells + k / channels;
-        const size_t b = (k + 1) % channels * cells + (k + 1) / channels;
-        excess += oq_pair_excess(input_at(c, filter, place, a) * w[a] + input_at(c, filter, place, b) * w[b]);
-    }
-    return excess;
-}
-
 // Kernels add no pairs in depthwise convolutions.
 static bool saturates(const oq_run_context *context, const oq_convolution_8 *c) {
     return context->saturate_pairs && !c->x_signed && c->w->dtype == ONNXQ_INT8 && c->plan->patch &&
            (c->plan->groups == 1 || c->plan->channels > c->plan->groups);
 }
 
-static void plain(const oq_convolution_8 *c, bool saturating) {
-    const oq_window *w = &c->plan->window;
-    const size_t places = oq_window_out_plane(w);
-    for (size_t i = 0; i < c->plan->out_image; i++) {
-        int64_t place[OQ_WINDOW_MAX];
-        size_t rest = i % places;
-        for (int axis = w->spatial - 1; axis >= 0; axis--) {
-            place[axis] = (int64_t)(rest % (size_t)w->out[axis]);
-            rest /= (size_t)w->out[axis];
-        }
-        c->acc[i] = plain_sum(c, i / places, place);
-        if (saturating) c->acc[i] += pairs_excess(c, i / places, place);
+static void place_of(const oq_window *w, size_t index, int64_t *place) {
+    for (int axis = w->spatial - 1; axis >= 0; axis--) {
+        place[axis] = (int64_t)(index % (size_t)w->out[axis]);
+        index /= (size_t)w->out[axis];
     }
+}
+
+static void requantize(const oq_convolution_8 *c) {
     const oq_requantize *r = c->requantize;
+    const size_t places = oq_window_out_plane(&c->plan->window);
     for (size_t f = 0; r && f < c->plan->filters; f++) {
         int32_t *acc = c->acc + f * places;
         const int32_t bias = r->bias ? r->bias[f] : 0;
@@ -96,12 +78,68 @@ static void plain(const oq_convolution_8 *c, bool saturating) {
     }
 }
 
+static void plain(const oq_convolution_8 *c) {
+    const size_t places = oq_window_out_plane(&c->plan->window);
+    for (size_t i = 0; i < c->plan->out_image; i++) {
+        int64_t place[OQ_WINDOW_MAX];
+        place_of(&c->plan->window, i % places, place);
+        c->acc[i] = plain_sum(c, i / places, place);
+    }
+    requantize(c);
+}
+
+// --- pairs that saturate ---
+
+// Where in a filter its element number `k` stands when channels of one cell are neighbours.
+static size_t paired_element(const oq_convolution_8 *c, size_t k) {
+    const size_t channels = c->plan->channels / c->plan->groups, cells = c->plan->patch / channels;
+    return k % channels * cells + k / channels;
+}
+
+// sum (x - x_zero)(w - w_zero) over n elements, sums of two products cut to 16 bits; wraps like the kernels.
+static int32_t paired_sum(const uint8_t *x, const int8_t *w, size_t n, int32_t x_zero, int32_t w_zero) {
+    uint32_t sum = 0, zeros = 0;
+    for (size_t k = 0; k + 1 < n; k += 2) {
+        const int32_t pair = x[k] * w[k] + x[k + 1] * w[k + 1];
+        sum += (uint32_t)(pair + oq_pair_excess(pair));
+    }
+    if (n % 2) sum += (uint32_t)(x[n - 1] * w[n - 1]);
+    for (size_t k = 0; k < n; k++) zeros += (uint32_t)(x_zero * w_zero - w_zero * x[k] - x_zero * w[k]);
+    return (int32_t)(sum + zeros);
+}
+
+static oq_status saturating(oq_run_context *context, const oq_convolution_8 *c, oq_error *err) {
+    const size_t places = oq_window_out_plane(&c->plan->window), patch = c->plan->patch;
+    const size_t filters = c->plan->filters / c->plan->groups; // of a group
+    const int8_t *given = c->w->data;
+    void *space = NULL;
+    OQ_TRY(oq_scratch_array(context, patch, c->plan->filters + 1, &space, err));
+    int8_t *w = space;
+    uint8_t *x = (uint8_t *)space + patch * c->plan->filters;
+    for (size_t f = 0; f < c->plan->filters; f++)
+        for (size_t k = 0; k < patch; k++) w[f * patch + k] = given[f * patch + paired_element(c, k)];
+    for (size_t group = 0; group < c->plan->groups; group++)
+        for (size_t i = 0; i < places; i++) {
+            const size_t first = group * filters;
+            int64_t place[OQ_WINDOW_MAX];
+            place_of(&c->plan->window, i, place);
+            for (size_t k = 0; k < patch; k++)
+                x[k] = (uint8_t)input_at(c, first, place, paired_element(c, k));
+            for (size_t f = first; f < first + filters; f++)
+                c->acc[f * places + i] =
+                    paired_sum(x, w + f * patch, patch, c->x_zero, c->w_zero[c->w_zero_per_filter ? f : 0]);
+        }
+    requantize(c);
+    return ONNXQ_OK;
+}
+
 oq_status oq_convolution_8_run(oq_run_context *context, oq_convolution_8 *c, oq_error *err) {
     const oq_packed *state = context->state;
     oq_conv_shape shape;
     if (!c->plan->out_image) return ONNXQ_OK;
-    if (!c->plan->patch || !oq_convolution_shape(c->plan, &shape) || saturates(context, c)) {
-        plain(c, saturates(context, c));
+    if (saturates(context, c)) return saturating(context, c, err);
+    if (!c->plan->patch || !oq_convolution_shape(c->plan, &shape)) {
+        plain(c);
         return ONNXQ_OK;
     }
     const bool w_signed = c->w->dtype == ONNXQ_INT8;
