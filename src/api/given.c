@@ -78,6 +78,7 @@ oq_status oq_convert_given(onnxq_model *model, const onnxq_data *data, const onn
     oq_forms forms = {0};
     oq_verify_result verified = {0};
     oq_form_facts facts = {.before = model->model,
+                           .page = options->page,
                            .forms = &forms,
                            .form = options->dequantize                   ? "float"
                                    : options->format == ONNXQ_FORMAT_QDQ ? "qdq"

@@ -28,8 +28,8 @@ static oq_status report(onnxq_model *model, const oq_sweep_source *source, const
                                   .format = weight_only                              ? "weight-only"
                                             : source->quant->format == OQ_FORMAT_QDQ ? "qdq"
                                                                                      : "qoperator",
-                                  .samples = weight_only ? 0 : source->stats->samples,
-                                  .synthetic = !weight_only && source->stats->synthetic};
+                                  .samples = source->stats ? source->stats->samples : 0,
+                                  .synthetic = source->stats && source->stats->synthetic};
     oq_report made;
     OQ_TRY(oq_report_sweep(&model->session->mem, &facts, found, &made, err));
     return oq_report_wrap(model->session, made, out, err);
@@ -98,7 +98,7 @@ onnxq_status onnxq_sweep(onnxq_model *model, const onnxq_statistics *statistics,
     OQ_TRY_DONE(oq_prepared_make(model, &prepared, err));
     OQ_TRY_DONE(oq_overrides_make(options, &prepared, &q, &overrides, err));
     OQ_TRY_DONE(oq_dataset_by_content(data->set, session->pool, &sorted, err));
-    if (!statistics && !weight_only)
+    if (!statistics && !(weight_only && oq_dataset_is_synthetic(sorted)))
         OQ_TRY_DONE(oq_prepared_statistics(session, &prepared, sorted, &q, &own, NULL, err));
     const oq_stats *stats = statistics ? statistics->stats : own;
     if (stats) OQ_TRY_DONE(oq_statistics_check(stats, model->model, &prepared, err));

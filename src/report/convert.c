@@ -138,19 +138,6 @@ static void print(const json_t *root, oq_text *into) {
                    oq_format_bytes(peak, sizeof peak, oq_json_count(root, "peak_memory_bytes")));
 }
 
-static oq_status make_page(oq_mem *mem, const json_t *root, oq_report *report, oq_error *err) {
-    oq_text html;
-    oq_text_init(&html, mem);
-    oq_html_convert(root, &html);
-    if (!html.failed) {
-        report->html = html.data;
-        return ONNXQ_OK;
-    }
-    oq_text_release(&html);
-    oq_report_release(mem, report);
-    return oq_fail(err, ONNXQ_NO_MEMORY, "out of memory while writing a report");
-}
-
 static void set_calibration(json_t *root, const oq_convert_facts *facts) {
     json_object_set_new(root, "samples", json_integer((json_int_t)facts->samples));
     json_object_set_new(root, "synthetic", json_boolean(facts->synthetic));
@@ -176,7 +163,7 @@ oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq
     json_object_set_new(root, "peak_memory_bytes", json_integer((json_int_t)facts->peak_memory));
     json_incref(root); // for the page
     oq_status status = oq_report_finish(mem, root, print, out, err);
-    if (status == ONNXQ_OK && facts->page) status = make_page(mem, root, out, err);
+    if (status == ONNXQ_OK && facts->page) status = oq_html_convert(mem, root, out, err);
     json_decref(root);
     return status;
 }

@@ -1,4 +1,5 @@
 // The closing table of convert for a model that is quantized already.
+#include "report/html.h"
 #include "report/json.h"
 
 static json_t *left_json(const oq_forms *forms) {
@@ -79,5 +80,9 @@ oq_status oq_report_forms(oq_mem *mem, const oq_form_facts *facts, oq_report *ou
     if (facts->verified) json_object_set_new(root, "verify", oq_json_verify(facts->verified));
     json_object_set_new(root, "seconds", oq_json_real(facts->seconds));
     set_count(root, "peak_memory_bytes", facts->peak_memory);
-    return oq_report_finish(mem, root, print, out, err);
+    json_incref(root); // for the page
+    oq_status status = oq_report_finish(mem, root, print, out, err);
+    if (status == ONNXQ_OK && facts->page) status = oq_html_convert(mem, root, out, err);
+    json_decref(root);
+    return status;
 }

@@ -99,35 +99,45 @@ static void add_cards(const json_t *root, oq_text *into) {
     const double macs = oq_json_number(plan, "macs"), was = oq_json_number(root, "weight_bytes_before"),
                  is = oq_json_number(root, "weight_bytes_after");
     oq_text_add(into, "<div class=\"cards\">\n");
-    add_card("products on integers", into);
-    oq_text_printf(into, "%zu of %zu", oq_json_count(plan, "quantized"), oq_json_count(plan, "products"));
-    end_card("matrix products and convolutions", into);
-    add_card("multiply-accumulates on integers", into);
-    oq_text_printf(into, "%.1f %%", macs > 0 ? 100 * oq_json_number(plan, "macs_quantized") / macs : 0.);
-    end_card("of all", into);
+    if (plan) {
+        add_card("products on integers", into);
+        oq_text_printf(into, "%zu of %zu", oq_json_count(plan, "quantized"), oq_json_count(plan, "products"));
+        end_card("matrix products and convolutions", into);
+        add_card("multiply-accumulates on integers", into);
+        oq_text_printf(into, "%.1f %%", macs > 0 ? 100 * oq_json_number(plan, "macs_quantized") / macs : 0.);
+        end_card("of all", into);
+    }
+    if (json_object_get(root, "rewritten")) {
+        add_card("nodes rewritten", into);
+        oq_text_printf(into, "%zu", oq_json_count(root, "rewritten"));
+        end_card("the rest stays as it is", into);
+    }
     add_card("weights", into);
     oq_text_printf(into, "%.2fx", was > 0 ? is / was : 1.);
     oq_format_bytes(before, sizeof before, (uint64_t)was);
     oq_format_bytes(after, sizeof after, (uint64_t)is);
     oq_text_printf(into, "</b><span>%s to %s</span></div>\n", before, after);
-    add_card("calibrated on", into);
-    oq_text_printf(into, "%zu samples", oq_json_count(root, "samples"));
-    end_card(json_is_true(json_object_get(root, "cached")) ? "statistics from the cache" : "", into);
+    if (json_object_get(root, "samples")) {
+        add_card("calibrated on", into);
+        oq_text_printf(into, "%zu samples", oq_json_count(root, "samples"));
+        end_card(json_is_true(json_object_get(root, "cached")) ? "statistics from the cache" : "", into);
+    }
     add_card("time", into);
     oq_text_printf(into, "%.1f s", oq_json_number(root, "seconds"));
     oq_format_bytes(peak, sizeof peak, oq_json_count(root, "peak_memory_bytes"));
     oq_text_printf(into, "</b><span>peak memory %s</span></div>\n</div>\n", peak);
 }
 
-static void add_outputs(const json_t *verify, oq_text *into) {
+static void add_outputs(const json_t *verify, const char *reference, oq_text *into) {
     size_t index;
     json_t *o;
     char what[96];
     if (!json_is_object(verify)) {
-        oq_text_add(into, "<p>Not compared with the float model.</p>\n");
+        oq_text_printf(into, "<p>Not compared with the %s model.</p>\n", reference);
         return;
     }
-    snprintf(what, sizeof what, "Against the float model, on %zu samples.", oq_json_count(verify, "samples"));
+    snprintf(what, sizeof what, "Against the %s model, on %zu samples.", reference,
+             oq_json_count(verify, "samples"));
     begin_table("Outputs", what,
                 "<th>output</th><th>SQNR dB</th><th>cosine</th><th>least cosine</th><th>largest error</th>"
                 "<th>same top class</th><th>differs in (95 % interval)</th>",
@@ -153,11 +163,13 @@ static void add_outputs(const json_t *verify, oq_text *into) {
 
 static void add_correction(const json_t *c, oq_text *into) {
     if (!json_is_object(c)) return;
-    oq_text_printf(into,
-                   "<p>Bias correction %s: %zu layers, SQNR %.2f to %.2f dB on %zu samples held out.</p>\n",
-                   json_is_true(json_object_get(c, "kept")) ? "kept" : "not kept", oq_json_count(c, "layers"),
-                   oq_json_number(c, "sqnr_db_before"), oq_json_number(c, "sqnr_db_after"),
-                   oq_json_count(c, "judged_on"));
+    oq_text_printf(
+        into,
+        "<p>Tuning %s: weights of %zu layers rounded anew, biases of %zu, SQNR %.2f to %.2f dB on %zu "
+        "samples held out.</p>\n",
+        json_is_true(json_object_get(c, "kept")) ? "kept" : "not kept", oq_json_count(c, "layers_rounded"),
+        oq_json_count(c, "layers_corrected"), oq_json_number(c, "sqnr_db_before"),
+        oq_json_number(c, "sqnr_db_after"), oq_json_count(c, "judged_on"));
 }
 
 static void add_budget(const json_t *budget, oq_text *into) {
@@ -186,9 +198,26 @@ static void add_budget(const json_t *budget, oq_text *into) {
     end_table(into);
 }
 
+// Of a model that came quantized: what has no other form.
+static void add_left(const json_t *left, oq_text *into) {
+    size_t index;
+    json_t *node;
+    if (!json_array_size(left)) return;
+    begin_table("Left as they are", "Nodes that keep the form in which they came.",
+                "<th>node</th><th class=\"left\">operator</th><th class=\"left\">reason</th>", into);
+    json_array_foreach(left, index, node) {
+        add_row_name(node, "node", into);
+        oq_text_add(into, "<td class=\"left why\">");
+        add_text(node, "reason", into);
+        oq_text_add(into, "</td></tr>\n");
+    }
+    end_table(into);
+}
+
 static void add_plan(const json_t *plan, oq_text *into) {
     size_t index;
     json_t *node;
+    if (!json_is_object(plan)) return;
     const double macs = oq_json_number(plan, "macs");
     double most = 1;
     json_array_foreach(json_object_get(plan, "nodes"), index, node) most =
@@ -292,27 +321,43 @@ static void add_operators(const json_t *before, const json_t *after, oq_text *in
     end_table(into);
 }
 
-void oq_html_convert(const json_t *root, oq_text *into) {
+static void print_page(const json_t *root, oq_text *into) {
     const json_t *verify = json_object_get(root, "verify");
     oq_text_add(into, head);
     oq_text_add(into, "<title>");
     add_text(root, "model", into);
     oq_text_add(into, "</title></head><body><main>\n<h1>");
     add_text(root, "model", into);
-    oq_text_add(into, "</h1>\n<p>Quantized by onnxq, format ");
-    add_text(root, "format", into);
+    oq_text_printf(into, "</h1>\n<p>%s by onnxq, ",
+                   json_object_get(root, "rewritten") ? "Came quantized, rewritten" : "Quantized");
+    oq_text_add(into, json_object_get(root, "format") ? "format " : "mode ");
+    add_text(root, json_object_get(root, "format") ? "format" : "mode", into);
     oq_text_add(into, ".</p>\n");
     if (json_is_true(json_object_get(root, "synthetic")))
         oq_text_add(into,
                     "<p class=\"warn\">No data were given: ranges and figures come from made-up samples and "
                     "say little about real inputs.</p>\n");
     add_cards(root, into);
-    add_outputs(verify, into);
-    add_correction(json_object_get(root, "bias_correction"), into);
+    add_outputs(verify, json_object_get(root, "rewritten") ? "given" : "float", into);
+    add_correction(json_object_get(root, "tuning"), into);
     add_budget(json_object_get(root, "budget"), into);
     add_plan(json_object_get(root, "plan"), into);
     add_guards(json_object_get(json_object_get(root, "plan"), "guards"), into);
+    add_left(json_object_get(root, "left"), into);
     add_values(json_object_get(verify, "layers"), into);
     add_operators(json_object_get(root, "operators_before"), json_object_get(root, "operators_after"), into);
     oq_text_add(into, "</main></body></html>\n");
+}
+
+oq_status oq_html_convert(oq_mem *mem, const json_t *root, oq_report *report, oq_error *err) {
+    oq_text html;
+    oq_text_init(&html, mem);
+    print_page(root, &html);
+    if (!html.failed) {
+        report->html = html.data;
+        return ONNXQ_OK;
+    }
+    oq_text_release(&html);
+    oq_report_release(mem, report);
+    return oq_fail(err, ONNXQ_NO_MEMORY, "out of memory while writing a report");
 }

@@ -4,8 +4,9 @@
 
 #include "report/json.h"
 
-// Made from the JSON of oq_report_convert; whatever is not in it is left out of the page.
-void oq_html_convert(const json_t *root, oq_text *into);
+// Made from the JSON of oq_report_convert or oq_report_forms; whatever is not in it is left out of the page.
+// Gives the report its page; on failure the report is released.
+oq_status oq_html_convert(oq_mem *mem, const json_t *root, oq_report *report, oq_error *err);
 // A text with what HTML reserves replaced.
 void oq_html_text(const char *text, oq_text *into);
 

@@ -65,6 +65,7 @@ typedef struct oq_form_facts {
     double seconds;
     size_t peak_memory;               // bytes
     const oq_verify_result *verified; // NULL: not compared
+    bool page;                        // also as HTML
 } oq_form_facts;
 
 oq_status oq_report_forms(oq_mem *mem, const oq_form_facts *facts, oq_report *out, oq_error *err);

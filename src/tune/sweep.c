@@ -37,11 +37,17 @@ static oq_status refuse_empty_plan(const oq_graph *graph, const oq_plan *plan, o
     return oq_fail(err, ONNXQ_UNSUPPORTED, "no layer can be quantized: the model has no product");
 }
 
-// Weight-only mode. A constant that several nodes read counts once a node.
-static oq_status store(const oq_quant_options *quant, oq_model *clone, oq_sweep_point *point, oq_error *err) {
+// Weight-only mode: samples count where there are statistics of them and weights are narrow, as in a
+// conversion. A constant that several nodes read counts once a node.
+static oq_status store(const run *r, const oq_quant_options *quant, oq_model *clone, oq_sweep_point *point,
+                       oq_error *err) {
+    const oq_correct_options correct = {.tuning = r->options->tuning, .pool = r->options->pool};
+    const oq_stats *stats = oq_quant_stores_narrow(quant) ? r->source->stats : NULL;
     oq_storage *storage = NULL;
+    oq_correction correction;
     oq_status status;
-    OQ_TRY_DONE(oq_weights_store(clone, NULL, quant, &storage, err));
+    OQ_TRY_DONE(oq_weights_store(clone, stats, quant, &storage, err));
+    if (stats) OQ_TRY_DONE(oq_correct_storage(storage, clone, r->source->data, &correct, &correction, err));
     point->plan.nodes = storage->use_count;
     for (size_t i = 0; i < storage->use_count; i++) {
         const oq_stored_use *use = &storage->uses[i];
@@ -63,7 +69,7 @@ static oq_status quantize(const run *r, oq_model *clone, oq_sweep_point *point, 
     oq_correction correction;
     oq_status status;
     quant.weight_bits = point->width.weight_bits;
-    if (quant.mode == OQ_MODE_WEIGHT_ONLY) return store(&quant, clone, point, err);
+    if (quant.mode == OQ_MODE_WEIGHT_ONLY) return store(r, &quant, clone, point, err);
     quant.activation_bits = point->width.activation_bits;
     OQ_TRY_DONE(oq_quantization_begin(&q, clone, s->stats, &quant, err));
     OQ_TRY_DONE(oq_quantization_plan(&q, s->data, &correct, &plan, &correction, err));

@@ -41,7 +41,7 @@ typedef struct oq_sweep {
 } oq_sweep;
 
 // What stays the same for all widths: the float model as it was read, prepared (unchanged afterwards), and
-// statistics of that (NULL in weight-only mode).
+// statistics of that (in weight-only mode NULL when samples are not to be looked at).
 typedef struct oq_sweep_source {
     oq_model *original;
     oq_model *prepared;
