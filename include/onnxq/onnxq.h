@@ -161,12 +161,17 @@ onnxq_status onnxq_model_print(const onnxq_model *model, char **text, onnxq_erro
 
 typedef struct onnxq_data onnxq_data;
 
+// The numbers that an input can have, as one knows them: `name` NULL for the only input. Its grid covers just
+// this range when the model is converted, made-up samples lie in it, and ranges of what is computed follow
+// from it where samples do not tell more. Before the data are opened. Errors: USAGE.
+onnxq_status onnxq_model_set_input_range(onnxq_model *model, const char *name, double low, double high,
+                                         onnxq_error *err);
 // Opens samples for the inputs of `model`. Sources: FILE.npz (first axis = samples), FILE.npy (model with one
 // input), NAME=FILE.npy, a folder of .npz or .npy files (one sample each) or of test_data_set_* folders.
 // Errors: IO, BAD_DATA.
 onnxq_status onnxq_data_open(onnxq_model *model, const char *const *sources, size_t count, onnxq_data **out,
                              onnxq_error *err);
-// Without sources: test_data_set_* folders beside the model; else 16 made-up samples, announced through the
+// Without sources: test_data_set_* folders beside the model; else 48 made-up samples, announced through the
 // session's `note`, or BAD_DATA when `strict`.
 onnxq_status onnxq_data_default(onnxq_model *model, int strict, onnxq_data **out, onnxq_error *err);
 size_t onnxq_data_count(const onnxq_data *data);

@@ -126,8 +126,11 @@ oq_tuning oq_tuning_of(const onnxq_convert_options *options, const oq_dataset *d
                                             [ONNXQ_ROUNDING_NEAREST] = OQ_ROUNDING_NEAREST,
                                             [ONNXQ_ROUNDING_GPTQ] = OQ_ROUNDING_GPTQ,
                                             [ONNXQ_ROUNDING_ADAROUND] = OQ_ROUNDING_ADAROUND};
-    if (!data || oq_dataset_is_synthetic(data)) return (oq_tuning){0};
-    return (oq_tuning){.biases = !options->no_correction, .rounding = roundings[options->rounding]};
+    if (!data) return (oq_tuning){0};
+    // Means are much the same for made-up samples; which way to round each weight is not.
+    const bool rounds = !oq_dataset_is_synthetic(data);
+    return (oq_tuning){.biases = !options->no_correction,
+                       .rounding = rounds ? roundings[options->rounding] : OQ_ROUNDING_NEAREST};
 }
 
 // With a target for the size, the overrides of `quant` become those that meet it.

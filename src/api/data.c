@@ -1,7 +1,7 @@
 // Samples and the statistics made from them.
 #include "api/api.h"
 
-enum { SYNTHETIC_SAMPLES = 16, SYNTHETIC_SEED = 20240229 };
+enum { SYNTHETIC_SAMPLES = 48, SYNTHETIC_SEED = 20240229 };
 
 static oq_status wrap(onnxq_session *session, oq_dataset *set, onnxq_data **out, oq_error *err) {
     onnxq_data *data = oq_mem_calloc(&session->mem, 1, sizeof *data, err);
@@ -38,7 +38,7 @@ onnxq_status onnxq_data_default(onnxq_model *model, int strict, onnxq_data **out
         OQ_TRY(oq_dataset_synthetic(&session->mem, graph, SYNTHETIC_SAMPLES, SYNTHETIC_SEED, &set, err));
         oq_progress_note(
             &session->progress,
-            "no data given: the 16 samples used are MADE UP (random numbers), so ranges and figures "
+            "no data given: the 48 samples used are MADE UP (random numbers), so ranges and figures "
             "say little about real inputs; give --data");
     }
     return wrap(session, set, out, err);

@@ -2,7 +2,9 @@
 #include "api/api.h"
 #include "forms/forms.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static oq_status check_and_infer(oq_graph *graph, oq_error *err) {
     OQ_TRY(oq_check_graph(graph, false, err));
@@ -42,6 +44,44 @@ oq_status oq_model_wrap(onnxq_session *session, oq_model *model, onnxq_model **o
 }
 
 int onnxq_model_is_quantized(const onnxq_model *model) { return oq_forms_is_quantized(model->model->graph); }
+
+static oq_gvalue *find_input(const oq_graph *graph, const char *name, oq_error *err) {
+    oq_gvalue *only = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < graph->input_count; i++) {
+        oq_gvalue *value = oq_graph_value(graph, graph->inputs[i]);
+        if (value->initializer) continue;
+        if (name && strcmp(value->name, name) == 0) return value;
+        only = value;
+        count++;
+    }
+    if (!name && count == 1) return only;
+    if (name)
+        oq_fail(err, ONNXQ_USAGE, "a range is given for '%s', which is no input of the model", name);
+    else
+        oq_fail(err, ONNXQ_USAGE,
+                "a range is given without a name, but the model has %zu inputs: say of which it is", count);
+    return NULL;
+}
+
+onnxq_status onnxq_model_set_input_range(onnxq_model *model, const char *name, double low, double high,
+                                         onnxq_error *err) {
+    oq_gvalue *value = find_input(model->model->graph, name, err);
+    if (!value) return ONNXQ_USAGE;
+    if (!isfinite(low) || !isfinite(high) || !(low < high))
+        return oq_fail(err, ONNXQ_USAGE, "the range %g to %g of '%s' must go from a number to a larger one",
+                       low, high, value->name);
+    const oq_dtype_traits *traits = oq_dtype_info(value->type.dtype);
+    if (!traits->is_float && !traits->is_integer)
+        return oq_fail(err, ONNXQ_USAGE, "a range is given for '%s', whose elements are no numbers",
+                       value->name);
+    if (traits->is_integer &&
+        (low < (double)traits->min || high > (double)traits->max || floor(high) < ceil(low)))
+        return oq_fail(err, ONNXQ_USAGE, "%s holds no numbers from %g to %g, the range given for '%s'",
+                       onnxq_dtype_name(value->type.dtype), low, high, value->name);
+    value->bounded = true, value->low = low, value->high = high;
+    return ONNXQ_OK;
+}
 
 void onnxq_model_free(onnxq_model *model) {
     if (!model) return;

@@ -6,7 +6,7 @@
 
 typedef struct convert_values {
     common_values common;
-    text_list data, include, exclude, ops, layers;
+    text_list data, include, exclude, ops, layers, input_ranges;
     size_t bits, weight_bits, activation_bits, group_size, verify_samples;
     int per_channel, per_tensor, embeddings, format, target, mode, method, weight_type, activation_type,
         symmetric, weight_asymmetric;

@@ -24,8 +24,9 @@ oq_status oq_dataset_open(oq_mem *mem, const oq_graph *graph, const char *const 
                           oq_dataset **out, oq_error *err);
 // `samples` made-up samples from a seeded counter generator. Floats are normal, in images (rank 4, at most 4
 // channels, 16 by 16 or more) smooth at every scale; integers are below the size of the table that they are
-// looked up in, or what they are compared with, else 0 or 1 like truth values. Unknown sizes become 1 on axis
-// 0, 64 on the last two axes of rank 4 and more, 16 elsewhere; equal names become equal sizes.
+// looked up in, or what they are compared with, else 0 or 1 like truth values; images of bytes are 0 to 255.
+// Where an input is bounded (oq_gvalue), its numbers lie within the bounds. Unknown sizes become 1 on axis 0,
+// 64 on the last two axes of rank 4 and more, 16 elsewhere; equal names become equal sizes.
 oq_status oq_dataset_synthetic(oq_mem *mem, const oq_graph *graph, size_t samples, uint64_t seed,
                                oq_dataset **out, oq_error *err);
 // test_data_set_* beside the model file, or *out = NULL when there is none.

@@ -25,6 +25,7 @@ static oq_status take_inputs(oq_dataset *data, const oq_graph *graph, oq_error *
         data_input *input = &data->inputs[data->input_count++];
         input->name = oq_arena_strdup(&data->arena, value->name, err);
         if (!input->name) return ONNXQ_NO_MEMORY;
+        input->bounded = value->bounded, input->low = value->low, input->high = value->high;
         OQ_TRY(copy_type(&data->arena, &value->type, &input->type, err));
         if (input->type.kind == OQ_TYPE_UNKNOWN) input->type.rank = -1;
     }

@@ -10,6 +10,8 @@ typedef struct data_input {
     const char *name;
     oq_type type;
     int64_t domain; // made-up integers are 0 .. domain - 1
+    bool bounded;   // made-up numbers lie within [low, high]
+    double low, high;
 } data_input;
 
 typedef enum part_kind { PART_ROWS, PART_NPZ_FILES, PART_NPY_FILES, PART_SETS, PART_SYNTHETIC } part_kind;

@@ -76,11 +76,31 @@ static float smooth(uint64_t image, uint64_t channel, int64_t y, int64_t x, int 
 
 static bool is_image(const oq_tensor *tensor) {
     const oq_shape *s = &tensor->shape;
-    return oq_dtype_info(tensor->dtype)->is_float && s->rank == 4 && s->dim[1] <= 4 && s->dim[2] >= 16 &&
-           s->dim[3] >= 16;
+    const bool pixels = oq_dtype_info(tensor->dtype)->is_float || tensor->dtype == ONNXQ_UINT8;
+    return pixels && s->rank == 4 && s->dim[1] <= 4 && s->dim[2] >= 16 && s->dim[3] >= 16;
 }
 
-static void fill_image(oq_tensor *tensor, uint64_t key) {
+// Where the numbers of an input lie, and how they are rounded.
+typedef struct place {
+    bool bounded, whole;
+    double low, high;
+} place;
+
+static place place_of(const data_input *input) {
+    const bool whole = !oq_dtype_info(input->type.dtype)->is_float;
+    if (input->bounded) return (place){true, whole, input->low, input->high};
+    return (place){whole, whole, 0, input->type.dtype == ONNXQ_UINT8 ? 255 : 0}; // of images alone
+}
+
+// A number of mean 0 and deviation 1: within bounds, their distance has four deviations, and none lies
+// beyond.
+static float put(const place *p, float x) {
+    if (!p->bounded) return x;
+    const double y = fmin(fmax((p->low + p->high) / 2 + (p->high - p->low) / 4 * (double)x, p->low), p->high);
+    return (float)(p->whole ? rint(y) : y);
+}
+
+static void fill_image(oq_tensor *tensor, uint64_t key, const place *p) {
     const oq_shape *s = &tensor->shape;
     const size_t bytes = oq_dtype_bytes(tensor->dtype);
     int octaves = 1;
@@ -93,26 +113,36 @@ static void fill_image(oq_tensor *tensor, uint64_t key) {
                        channel = scramble(image + 1 + (uint64_t)(plane % s->dim[1]));
         for (int64_t y = 0; y < s->dim[2]; y++)
             for (int64_t x = 0; x < s->dim[3]; x++, to += bytes) {
-                const float value = scale * smooth(image, channel, y, x, octaves);
+                const float value = put(p, scale * smooth(image, channel, y, x, octaves));
                 oq_store_f32(tensor->dtype, &value, to, 1);
             }
     }
 }
 
-static void fill(oq_tensor *tensor, uint64_t key, int64_t domain) {
+// Floats are normal, integers uniform.
+static void fill(oq_tensor *tensor, uint64_t key, const place *p, int64_t domain) {
     enum { BLOCK = 256 };
     const size_t count = (size_t)oq_tensor_count(tensor);
     const bool is_float = oq_dtype_info(tensor->dtype)->is_float;
+    const float first = p->bounded && !is_float ? (float)ceil(p->low) : 0;
     for (size_t done = 0; done < count; done += BLOCK) {
         const size_t length = count - done < BLOCK ? count - done : BLOCK;
         float block[BLOCK];
         for (size_t i = 0; i < length; i++) {
             const uint64_t counter = scramble(key) + done + i;
-            block[i] = is_float ? normal(counter) : (float)(scramble(counter) % (uint64_t)domain);
+            block[i] =
+                is_float ? put(p, normal(counter)) : first + (float)(scramble(counter) % (uint64_t)domain);
         }
         oq_store_f32(tensor->dtype, block, (char *)tensor->data + done * oq_dtype_bytes(tensor->dtype),
                      length);
     }
+}
+
+// How many integers an input can have.
+static int64_t domain_of(const data_input *input) {
+    if (input->type.dtype == ONNXQ_BOOL) return 2;
+    if (!input->bounded) return input->domain;
+    return (int64_t)fmin(floor(input->high) - ceil(input->low), 0x1p24 - 1) + 1; // floats hold so many
 }
 
 static oq_status make_input(const oq_dataset *data, size_t i, uint64_t key, oq_value *out, oq_error *err) {
@@ -132,10 +162,11 @@ static oq_status make_input(const oq_dataset *data, size_t i, uint64_t key, oq_v
     } else {
         OQ_TRY(oq_tensor_new(data->mem, input->type.dtype, &shape, &tensor, err));
         memset(tensor.data, 0, oq_tensor_bytes(&tensor)); // complex numbers stay zero
+        const place p = place_of(input);
         if (is_image(&tensor))
-            fill_image(&tensor, key);
+            fill_image(&tensor, key, &p);
         else
-            fill(&tensor, key, tensor.dtype == ONNXQ_BOOL ? 2 : input->domain);
+            fill(&tensor, key, &p, domain_of(input));
     }
     *out = oq_value_of_tensor(tensor);
     return ONNXQ_OK;

@@ -129,7 +129,9 @@ typedef struct oq_gvalue {
     oq_type type;  // as far as it is known
     bool declared; // has a value_info (or is a graph input or output) in the file
     bool is_input, is_output, is_capture;
-    bool dead;           // removed; its name may be used again
+    bool dead;    // removed; its name may be used again
+    bool bounded; // an input of which the user said that it lies within [low, high]
+    double low, high;
     oq_node_id producer; // OQ_NONE: input, initializer, capture
     int32_t output;      // index among the producer's outputs
     oq_constant

@@ -47,32 +47,31 @@ static oq_status take_bias(oq_plan *plan, oq_layer *layer, oq_error *err) {
 }
 
 // One bound of Clip: an attribute until opset 10, then an input. False when it is computed at run time.
-static bool clip_bound(const oq_plan *plan, const oq_node *node, size_t input, const char *attr,
-                       double *bound) {
+static bool clip_bound(oq_graph *graph, const oq_node *node, size_t input, const char *attr, double *bound) {
     if (oq_node_attr(node, attr)) {
         *bound = (double)oq_node_float(node, attr, 0);
         return true;
     }
     if (input >= node->input_count || node->inputs[input] == OQ_NONE) return true;
-    const oq_constant *constant = oq_graph_constant(plan->graph, node->inputs[input]);
+    const oq_constant *constant = oq_graph_constant(graph, node->inputs[input]);
     oq_tensor tensor = {0};
     oq_error ignored = {0};
     if (!constant || constant->dtype != ONNXQ_FLOAT || oq_shape_count(&constant->shape) != 1 ||
-        oq_constant_load(plan->mem, constant, &tensor, &ignored) != ONNXQ_OK)
+        oq_constant_load(graph->model->mem, constant, &tensor, &ignored) != ONNXQ_OK)
         return false;
     *bound = oq_tensor_get_f64(&tensor, 0);
     oq_tensor_release(&tensor);
     return !isnan(*bound);
 }
 
-bool oq_plan_clip_bounds(const oq_plan *plan, const oq_node *node, double *low, double *high) {
+bool oq_node_clip_bounds(oq_graph *graph, const oq_node *node, double *low, double *high) {
     *low = -INFINITY, *high = INFINITY;
     if (oq_node_is(node, "Relu")) {
         *low = 0;
         return true;
     }
-    return oq_node_is(node, "Clip") && clip_bound(plan, node, 1, "min", low) &&
-           clip_bound(plan, node, 2, "max", high);
+    return oq_node_is(node, "Clip") && clip_bound(graph, node, 1, "min", low) &&
+           clip_bound(graph, node, 2, "max", high);
 }
 
 // Relu or Clip behind the sum. Whether the integers' own saturation can stand for it is known once their
@@ -80,7 +79,8 @@ bool oq_plan_clip_bounds(const oq_plan *plan, const oq_node *node, double *low, 
 static void take_clip(const oq_plan *plan, oq_layer *layer) {
     const oq_node *node = follower(plan, layer->sum);
     double low, high;
-    if (!node || node->inputs[0] != layer->sum || !oq_plan_clip_bounds(plan, node, &low, &high)) return;
+    if (!node || node->inputs[0] != layer->sum || !oq_node_clip_bounds(plan->graph, node, &low, &high))
+        return;
     layer->low = low, layer->high = high;
     layer->clip_node = node->id;
     layer->output = node->outputs[0];

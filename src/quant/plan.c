@@ -114,13 +114,33 @@ static void note_fates(oq_plan *plan) {
     }
 }
 
+// Real samples say more, but for what somebody said of inputs.
+static oq_status find_bounds(oq_plan *plan, oq_error *err) {
+    bool wanted = plan->stats && (plan->stats->synthetic || plan->stats->given);
+    for (size_t i = 0; plan->stats && i < plan->graph->input_count; i++)
+        wanted |= oq_graph_value(plan->graph, plan->graph->inputs[i])->bounded;
+    if (!wanted) return ONNXQ_OK;
+    plan->bounds = oq_arena_calloc(&plan->arena, plan->value_count + 1, sizeof *plan->bounds, err);
+    return plan->bounds ? oq_graph_bounds(plan->graph, plan->bounds, err) : ONNXQ_NO_MEMORY;
+}
+
+static void count_bounded(oq_plan *plan) {
+    oq_range range;
+    for (size_t v = 0; plan->bounds && v < plan->value_count; v++)
+        plan->bounded_count += plan->integer[v] && plan->tensors[v].quantized &&
+                               plan->tensors[v].shared == OQ_NONE &&
+                               oq_plan_range_follows(plan, (oq_value_id)v, &range);
+}
+
 static oq_status make(oq_plan *plan, oq_error *err) {
     OQ_TRY(oq_plan_find_layers(plan, err));
+    OQ_TRY(find_bounds(plan, err));
     OQ_TRY(oq_plan_guard_tails(plan, err));
     for (size_t i = 0; i < plan->order_count; i++)
         OQ_TRY(list_inner(plan, plan->order[i], oq_graph_node(plan->graph, plan->order[i]), err));
     OQ_TRY(plan->options.mode == OQ_MODE_DYNAMIC ? oq_plan_dynamic(plan, err) : settle(plan, err));
     note_fates(plan);
+    count_bounded(plan);
     plan->stats = NULL; // the caller's
     return ONNXQ_OK;
 }
@@ -206,7 +226,7 @@ const oq_value_id *oq_plan_missing(const oq_plan *plan, size_t *count) {
 }
 
 oq_plan_summary oq_plan_summarize(const oq_plan *plan) {
-    oq_plan_summary sum = {0};
+    oq_plan_summary sum = {.bounded = plan->bounded_count};
     for (size_t i = 0; i < plan->order_count; i++) {
         const oq_node_plan *node = &plan->nodes[plan->order[i]];
         if (node->fate != OQ_FATE_QUANTIZED && !node->reason) continue;

@@ -2,6 +2,7 @@
 #ifndef OQ_QUANT_PLAN_H
 #define OQ_QUANT_PLAN_H
 
+#include "quant/bounds.h"
 #include "quant/edit.h"
 
 // A constant operand as integers, in the layout in which the emitters write it ([K, N] for matrices, whatever
@@ -86,6 +87,8 @@ struct oq_plan {
     const oq_rule **rules;   // [node_count] NULL: no rule, or not for this node
     int32_t *layer_of;       // [node_count] index of the layer, or -1
     int32_t *producer_layer; // [value_count] layer whose output it is, or -1
+    oq_bound *bounds;        // [value_count] what values cannot leave; NULL where samples tell more
+    size_t bounded_count;    // groups of values whose parameters come from these
     bool *integer;           // [value_count] carried as integers
     oq_value_id *leader;     // [value_count] union-find: values that share parameters
     int *bits;       // [value_count] of leaders: the most that a layer asks of the group; 0: none does
@@ -121,8 +124,6 @@ oq_status oq_options_check(const oq_quant_options *options, oq_error *err);
 
 // layers.c: fills rules, layers and what stands behind each of them.
 oq_status oq_plan_find_layers(oq_plan *plan, oq_error *err);
-// The bounds of a Relu or Clip; false when it is neither, or they are computed at run time.
-bool oq_plan_clip_bounds(const oq_plan *plan, const oq_node *node, double *low, double *high);
 
 // tails.c: what detectors make of their last layers stays float, and inputs of a Concat far apart in range
 // share no grid. Behind oq_plan_find_layers.
@@ -163,6 +164,9 @@ oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *
                               oq_error *err);
 oq_status oq_plan_param_of(const oq_plan *plan, const oq_grid *grid, const oq_range *range,
                            const char *tensor, oq_qparam *out, oq_error *err);
+// A range that the model alone tells: as somebody said of an input; of any other value where no samples
+// showed how it is, or made-up ones did and the bounds are not much wider. False when there is none.
+bool oq_plan_range_follows(const oq_plan *plan, oq_value_id value, oq_range *out);
 bool oq_plan_clip_is_exact(const oq_grid *grid, oq_qparam param, double low, double high);
 // True when quantizing this value can give integers of its carrier that its grid does not have, so that a
 // Clip must follow.

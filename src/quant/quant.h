@@ -128,6 +128,7 @@ typedef struct oq_inner_node {
 typedef struct oq_plan_summary {
     size_t nodes, quantized;
     uint64_t macs, macs_quantized;
+    size_t bounded; // values whose parameters come from what the model alone tells of them (bounds.h)
 } oq_plan_summary;
 
 typedef struct oq_plan oq_plan; // per value a tensor plan, per node a node plan

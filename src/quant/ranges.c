@@ -58,7 +58,7 @@ static oq_range bounds_of(const oq_plan *plan, oq_value_id value) {
     for (size_t i = 0; i < sizeof bounded / sizeof *bounded; i++)
         if (oq_node_is(node, bounded[i].op_type)) return bounded[i].range;
     double low, high;
-    return oq_plan_clip_bounds(plan, node, &low, &high) ? (oq_range){low, high} : range;
+    return oq_node_clip_bounds(plan->graph, node, &low, &high) ? (oq_range){low, high} : range;
 }
 
 // Whole functions on integers have the levels that they can give, whatever the samples showed of them.
@@ -78,13 +78,27 @@ oq_range oq_plan_limits(const oq_plan *plan, oq_value_id value) {
     return (oq_range){fmax(range.min, layer->low), fmin(range.max, layer->high)};
 }
 
-oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *out, bool *known,
-                              oq_error *err) {
-    const oq_tensor_stats *stats = oq_stats_find(plan->stats, oq_graph_value(plan->graph, value)->name);
-    *known = true;
-    if (has_fixed_range(plan, value, out)) return ONNXQ_OK;
-    *known = stats && stats->count > 0;
-    if (!*known) return ONNXQ_OK;
+// Bounds that are so much wider than what made-up samples showed say less than these.
+#define MUCH_WIDER 2.0
+
+static double width_of(double low, double high) { return fmax(high, 0) - fmin(low, 0); }
+
+bool oq_plan_range_follows(const oq_plan *plan, oq_value_id value, oq_range *out) {
+    const oq_gvalue *v = oq_graph_value(plan->graph, value);
+    const oq_tensor_stats *stats = oq_stats_find(plan->stats, v->name);
+    if (!plan->bounds || !isfinite(plan->bounds[value].range.min) || !isfinite(plan->bounds[value].range.max))
+        return false;
+    const oq_bound *bound = &plan->bounds[value];
+    *out = bound->range;
+    if (v->bounded) return true;
+    if (!stats || !stats->count) return bound->sharp;
+    return plan->stats->synthetic && width_of(bound->range.min, bound->range.max) <=
+                                         MUCH_WIDER * width_of((double)stats->min, (double)stats->max);
+}
+
+// What samples showed of a value.
+static oq_status observed(const oq_plan *plan, oq_value_id value, const oq_tensor_stats *stats, oq_range *out,
+                          oq_error *err) {
     // What the model gives out is not cut unless a method is asked for.
     const bool room = oq_plan_has_headroom(plan, value),
                whole = room || (plan->options.method == OQ_RANGE_AUTO &&
@@ -94,6 +108,18 @@ oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *
                            &grid, plan->options.activation_symmetric, oq_plan_used_range(plan, value), out,
                            err));
     if (room) *out = oq_plan_with_headroom(plan, value, out);
+    return ONNXQ_OK;
+}
+
+oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *out, bool *known,
+                              oq_error *err) {
+    const oq_tensor_stats *stats = oq_stats_find(plan->stats, oq_graph_value(plan->graph, value)->name);
+    *known = true;
+    if (has_fixed_range(plan, value, out)) return ONNXQ_OK;
+    const bool follows = oq_plan_range_follows(plan, value, out);
+    *known = follows || (stats && stats->count > 0);
+    if (!*known) return ONNXQ_OK;
+    if (!follows) OQ_TRY(observed(plan, value, stats, out, err));
     const oq_range limits = oq_plan_limits(plan, value);
     out->min = fmin(fmax(out->min, limits.min), limits.max);
     out->max = fmax(fmin(out->max, limits.max), limits.min);

@@ -123,6 +123,8 @@ bool oq_recurrent_weight_axes(const oq_node *node, size_t index, const oq_shape 
 // x g(x), with g Sigmoid or HardSigmoid of x itself: HardSwish and SiLU. The Mul, and its g.
 bool oq_rule_is_gated(oq_graph *graph, const oq_node *mul);
 bool oq_rule_is_gate(oq_graph *graph, const oq_node *gate);
+// The bounds of a Relu or Clip; false when it is neither, or they are computed at run time.
+bool oq_node_clip_bounds(oq_graph *graph, const oq_node *node, double *low, double *high);
 // The element type of a value as far as inference or its constant tell, or UNDEFINED.
 oq_dtype oq_value_dtype(oq_graph *graph, oq_value_id value);
 

@@ -49,6 +49,8 @@ json_t *oq_json_plan(const oq_graph *graph, const oq_plan *plan) {
     json_object_set_new(out, "quantized", json_integer((json_int_t)summary.quantized));
     json_object_set_new(out, "macs", json_integer((json_int_t)summary.macs));
     json_object_set_new(out, "macs_quantized", json_integer((json_int_t)summary.macs_quantized));
+    if (summary.bounded)
+        json_object_set_new(out, "ranges_from_bounds", json_integer((json_int_t)summary.bounded));
     for (size_t i = 0; i < graph->node_count; i++) {
         const oq_node *node = graph->nodes[i];
         const oq_node_plan *fate = node->dead ? NULL : oq_plan_node(plan, node->id);
@@ -88,6 +90,9 @@ void oq_print_plan(const json_t *plan, oq_text *into) {
         oq_json_count(plan, "quantized"), oq_json_count(plan, "products"),
         macs > 0 ? 100 * share / macs : 0.);
     print_narrowed(json_object_get(plan, "nodes"), into);
+    if (oq_json_count(plan, "ranges_from_bounds"))
+        oq_text_printf(into, "ranges of %zu tensors follow from the model and its inputs' ranges alone\n",
+                       oq_json_count(plan, "ranges_from_bounds"));
     bool title = false;
     size_t index;
     json_t *node;

@@ -120,6 +120,12 @@ oq_status oq_tables_emit(oq_graph *graph, const oq_quant_options *quant, oq_stor
     return status;
 }
 
+static bool has_input_ranges(const oq_graph *graph) {
+    for (size_t i = 0; i < graph->input_count; i++)
+        if (oq_graph_value(graph, graph->inputs[i])->bounded) return true;
+    return false;
+}
+
 oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph *graph, oq_storage **tables,
                                oq_error *err) {
     OQ_TRY(oq_quantization_write(plan, graph, err));
@@ -128,8 +134,11 @@ oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph
     OQ_TRY(oq_infer_graph(graph, err));
     OQ_TRY(oq_check_graph(graph, false, err));
     if (!q->stats->synthetic) return ONNXQ_OK;
-    return oq_model_set_metadata(graph->model, "onnxq.calibration",
-                                 "made-up samples: ranges are not of real inputs", err);
+    return oq_model_set_metadata(
+        graph->model, "onnxq.calibration",
+        has_input_ranges(graph) ? "made-up samples within the ranges given for inputs: ranges are estimated"
+                                : "made-up samples: ranges are estimated, not of real inputs",
+        err);
 }
 
 oq_status oq_weights_store(oq_model *model, const oq_stats *stats, const oq_quant_options *quant,
