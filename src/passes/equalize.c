@@ -1,15 +1,20 @@
 // Cross-layer equalization (Nagel et al. 2019, section 4.1): f(x / s) = f(x) / s lets the rows of a layer be
 // divided by s and the columns of the layers behind it be multiplied, channel by channel, so that one scale
-// for all weights of a layer serves them all.
+// for all weights of a layer serves them all. Where each row has a scale of its own, factors cost nothing in
+// rows and in the weights of depthwise convolutions: there they serve the values, which share one scale.
 #include "passes/equalize.h"
 
 #include <math.h>
 #include <string.h>
 
-// Kept for a group where the expected error of the layers around it falls below this share.
-#define WORTHWHILE 0.9
+// Kept for a group where the expected error of the layers around it falls below this share; of the values
+// alone, which tuning of what reads them makes up for in part, where a bit or more is gained.
+#define WORTHWHILE        0.9
+#define WORTHWHILE_VALUES 0.25
 // Channels with (nearly) no weights are treated as if they had this share of the layer's largest.
 #define LEAST_SHARE 1e-3
+// Values that each channel must have shown before its range counts: nothing is gained from guesses.
+#define LEAST_VALUES 512
 // Rounds over all groups, the change of a factor below which nothing moves any more, and the largest factor.
 #define MOST_ROUNDS 20
 #define AT_REST     1.02
@@ -66,6 +71,24 @@ static double balance(oq_equalize *e, size_t index) {
     return most;
 }
 
+static bool is_depthwise(const oq_equalize_layer *l) { return l->inputs == l->groups; }
+
+// For rows with scales of their own: the values' ranges come together where depthwise convolutions alone read
+// them. Half way in orders of magnitude, because samples that were not seen may reach further.
+static void spread(oq_equalize *e, size_t index) {
+    oq_equalize_group *g = &e->groups[index];
+    double most = 0;
+    if (g->values < LEAST_VALUES) return;
+    for (size_t i = 0; i < e->layer_count; i++)
+        if (e->layers[i].in == (int32_t)index && !is_depthwise(&e->layers[i])) return;
+    for (size_t c = 0; c < g->channels; c++) most = fmax(most, fmax(-g->low[c], g->high[c]));
+    for (size_t c = 0; c < g->channels && most > 0; c++) {
+        const double reach = fmax(-g->low[c], g->high[c]);
+        g->factor[c] = sqrt(fmax(reach / most, LEAST_SHARE));
+        if (g->clipped) g->factor[c] = g->room[c] < 1 ? fmax(g->factor[c], g->room[c]) : 1;
+    }
+}
+
 // --- what they are worth ---
 
 // Expected squared error of a layer's outputs by the rounding of its weights, in units of the outputs as they
@@ -101,7 +124,7 @@ static double expected_error(const oq_equalize *e, size_t index) {
     }
     const double step = (high - low) / (ldexp(1, e->options->activation_bits) - 1);
     sum = step * step * through;
-    for (size_t i = 0; i < e->layer_count; i++) {
+    for (size_t i = 0; i < e->layer_count && !e->options->per_channel; i++) {
         const oq_equalize_layer *l = &e->layers[i];
         if (l->in == (int32_t)index) sum += weight_error(e, l, NULL);
         if (l->out == (int32_t)index) sum += weight_error(e, l, g->weight);
@@ -120,7 +143,8 @@ static bool decide(oq_equalize *e, size_t index) {
         any |= kept[c] != 1;
         g->factor[c] = 1;
     }
-    if (!any || !(with < WORTHWHILE * expected_error(e, index))) return false;
+    const double share = e->options->per_channel ? WORTHWHILE_VALUES : WORTHWHILE;
+    if (!any || !(with < share * expected_error(e, index))) return false;
     memcpy(g->factor, kept, g->channels * sizeof *kept);
     return true;
 }
@@ -130,11 +154,12 @@ oq_status oq_pass_equalize(oq_graph *graph, const oq_equalize_options *options, 
     oq_equalize e = {.graph = graph, .options = options, .stats = stats};
     *count = 0;
     oq_status status = oq_equalize_find(&e, err);
-    double most = 2;
+    double most = options->per_channel ? 1 : 2;
     for (int round = 0; status == ONNXQ_OK && round < MOST_ROUNDS && most > AT_REST; round++) {
         most = 1;
         for (size_t g = 0; g < e.group_count; g++) most = fmax(most, balance(&e, g));
     }
+    for (size_t g = 0; status == ONNXQ_OK && g < e.group_count && options->per_channel; g++) spread(&e, g);
     for (size_t g = 0; status == ONNXQ_OK && g < e.group_count; g++) *count += decide(&e, g);
     if (status == ONNXQ_OK && *count) status = oq_equalize_apply(&e, err);
     oq_equalize_release(&e);

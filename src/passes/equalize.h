@@ -26,6 +26,7 @@ typedef struct oq_equalize_group {
     double *room;       // [channels] least factor that keeps the channel inside of all Clips; 1: it stays
     bool clipped;       // `room` counts
     double *low, *high; // [channels] reach at the layers behind it, as calibrated
+    uint64_t values;    // per channel that these were seen of, the least of the layers
     double *weight;     // [channels] sum of the norms of the layers behind it
     double *scratch;    // [3 * channels]
 } oq_equalize_group;

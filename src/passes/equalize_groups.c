@@ -253,6 +253,7 @@ static void measure_input(oq_equalize *e, oq_equalize_layer *l) {
     }
     if (l->in == OQ_NONE || !channels) return;
     oq_equalize_group *g = &e->groups[l->in];
+    if (!g->values || channels->channel_count < g->values) g->values = channels->channel_count;
     for (size_t c = 0; c < l->inputs; c++) {
         g->low[c] = fmin(g->low[c], (double)channels->channel_min[c]);
         g->high[c] = fmax(g->high[c], (double)channels->channel_max[c]);

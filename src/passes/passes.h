@@ -89,10 +89,12 @@ oq_status oq_pass_smooth(oq_graph *graph, const oq_smooth_options *options, oq_s
 // Cross-layer equalization, after calibration. Divides channels of values that lie between Conv,
 // ConvTranspose and Gemm nodes, through functions f(x / s) = f(x) / s (and Clips that a channel never
 // reaches), and multiplies the weights behind them, where that lowers the expected error of products whose
-// weights have one scale for all channels. Keeps the graph's meaning up to rounding.
+// weights have one scale for all channels, or else of values that depthwise convolutions alone read. Keeps
+// the graph's meaning up to rounding.
 typedef struct oq_equalize_options {
     const bool *chosen; // [node_count] nodes that will be quantized
     int activation_bits, weight_bits;
+    bool per_channel; // of the weights
 } oq_equalize_options;
 // The axes along which calibration keeps ranges per channel for it, in `axis` [value_count] where that says
 // -1.

@@ -35,8 +35,10 @@ static oq_status rescale(oq_quantization *q, oq_error *err) {
     oq_graph *graph = q->model->graph;
     bool *chosen = oq_mem_calloc(q->model->mem, graph->node_count + 1, sizeof *chosen, err);
     if (!chosen) return ONNXQ_NO_MEMORY;
-    const oq_equalize_options equalize = {
-        .chosen = chosen, .activation_bits = q->quant.activation_bits, .weight_bits = q->quant.weight_bits};
+    const oq_equalize_options equalize = {.chosen = chosen,
+                                          .activation_bits = q->quant.activation_bits,
+                                          .weight_bits = q->quant.weight_bits,
+                                          .per_channel = q->quant.per_channel};
     const oq_smooth_options smooth = {.chosen = chosen,
                                       .activation_bits = q->quant.activation_bits,
                                       .weight_bits = q->quant.weight_bits,
@@ -44,9 +46,9 @@ static oq_status rescale(oq_quantization *q, oq_error *err) {
     oq_status status;
     size_t equalized = 0, smoothed = 0;
     OQ_TRY_DONE(oq_quant_chosen(graph, &q->quant, chosen, err));
-    // Rows with scales of their own gain nothing from it: see docs/quantization.md.
-    if (!q->quant.per_channel) OQ_TRY_DONE(oq_pass_equalize(graph, &equalize, q->stats, &equalized, err));
     // Channels that stand out in made-up samples are not those of real ones.
+    if (!q->stats->synthetic || !q->quant.per_channel)
+        OQ_TRY_DONE(oq_pass_equalize(graph, &equalize, q->stats, &equalized, err));
     if (!q->stats->synthetic) OQ_TRY_DONE(oq_pass_smooth(graph, &smooth, q->stats, &smoothed, err));
     if (equalized || smoothed) OQ_TRY_DONE(oq_infer_graph(graph, err));
 done:

@@ -84,7 +84,7 @@ static void calibrate(oq_model *model, oq_stats **stats) {
     CK_OK(oq_infer_graph(model->graph, &err), &err);
     oq_smooth_axes(model->graph, axis);
     oq_equalize_axes(model->graph, axis);
-    CK_OK(oq_dataset_synthetic(&mem, model->graph, 20, 7, &data, &err), &err);
+    CK_OK(oq_dataset_synthetic(&mem, model->graph, 24, 7, &data, &err), &err);
     CK_OK(oq_calibrate(model->graph, data, &(oq_calibrate_options){.axis = axis}, stats, &err), &err);
     oq_dataset_free(data);
 }
@@ -99,16 +99,21 @@ static oq_model *load(const char *text, oq_stats **stats) {
     return model;
 }
 
-static size_t equalize(oq_model *model, oq_stats *stats, bool all) {
+static size_t equalize_as(oq_model *model, oq_stats *stats, bool all, bool per_channel) {
     bool chosen[MOST_VALUES];
     for (size_t i = 0; i < MOST_VALUES; i++) chosen[i] = all;
-    const oq_equalize_options options = {.chosen = chosen, .activation_bits = 8, .weight_bits = 8};
+    const oq_equalize_options options = {
+        .chosen = chosen, .activation_bits = 8, .weight_bits = 8, .per_channel = per_channel};
     size_t count;
     CK_OK(oq_pass_equalize(model->graph, &options, stats, &count, &err), &err);
     CK_OK(oq_graph_sweep(model->graph, true, &err), &err);
     CK_OK(oq_graph_check(model->graph, &err), &err);
     CK_OK(oq_infer_graph(model->graph, &err), &err);
     return count;
+}
+
+static size_t equalize(oq_model *model, oq_stats *stats, bool all) {
+    return equalize_as(model, stats, all, false);
 }
 
 // What the statistics say of every value is what comes out when the rewritten graph is calibrated itself.
@@ -180,6 +185,34 @@ START_TEST(rows_come_together) {
 }
 END_TEST
 
+// Rows with scales of their own: only what depthwise convolutions alone read gains.
+START_TEST(values_before_depthwise_convolutions) {
+    static const struct {
+        const char *text;
+        size_t groups;
+    } own[] = {
+        {CONV "h = Conv(x, w1, b)\nd = Conv(h, dw, b) group=6\ny = Conv(d, w2)\nout y\n", 1},
+        {CONV "h = Conv(x, w1, b)\nr = Relu(h)\ny = Conv(r, dw, b) group=6\nout y\n", 1},
+        {CONV "h = Conv(x, w1, b)\ny = Conv(h, dw, b) group=6\nz = Conv(h, w2)\nout y z\n", 0},
+        {CONV "h = Conv(x, w1, b)\nr = Relu(h)\ny = Conv(r, w2)\nout y\n", 0},
+    };
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        oq_stats *stats;
+        test_outputs before, after;
+        oq_model *model = load(own[i].text, &stats);
+        test_outputs_run(model, 1, &before);
+        ck_assert_uint_eq(equalize_as(model, stats, true, true), own[i].groups);
+        test_outputs_run(model, 1, &after);
+        test_outputs_equal(&before, &after, 1e-5, own[i].text);
+        check_derived(model, stats);
+        test_outputs_release(&before), test_outputs_release(&after);
+        oq_stats_free(stats);
+        oq_model_free(model);
+    }
+    ck_assert_uint_eq(mem.used, 0);
+}
+END_TEST
+
 START_TEST(only_what_is_chosen) {
     oq_stats *stats;
     oq_model *model = load(cases[0].text, &stats);
@@ -195,6 +228,7 @@ int main(void) {
     TCase *tcase = tcase_create("equalize");
     tcase_add_loop_test(tcase, outputs_stay, 0, sizeof cases / sizeof *cases);
     tcase_add_test(tcase, rows_come_together);
+    tcase_add_test(tcase, values_before_depthwise_convolutions);
     tcase_add_test(tcase, only_what_is_chosen);
     suite_add_tcase(suite, tcase);
     return test_main(suite);
