@@ -42,6 +42,10 @@ static const oq_mode modes[] = {[ONNXQ_MODE_STATIC] = OQ_MODE_STATIC,
 oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options *q, oq_error *err) {
     OQ_TRY(check_type(o->weight_type, "the type of weights", err));
     OQ_TRY(check_type(o->activation_type, "the type of activations", err));
+    if (o->no_split && !o->per_tensor)
+        return oq_fail(err, ONNXQ_USAGE,
+                       "layers are split only where weights have one scale a tensor: without --per-tensor, "
+                       "--no-split is of no use");
     *q = oq_quant_defaults();
     q->mode = modes[o->mode];
     q->target = o->target == ONNXQ_TARGET_X86_AVX2 ? OQ_TARGET_X86_AVX2 : OQ_TARGET_ANY;
@@ -49,6 +53,8 @@ oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options 
     q->weight_bits = o->weight_bits;
     q->activation_bits = o->activation_bits;
     q->per_channel = !o->per_tensor;
+    q->split_rows = o->per_tensor && !o->no_split && !o->layer_count && !o->include_count &&
+                    o->target_bytes == 0 && o->target_bits == 0;
     q->group_size = o->group_size;
     // Where weights have more bits than tables would, nobody asked for such a loss.
     q->embedding_by_gain = o->embedding_bits == 0 && o->mode != ONNXQ_MODE_WEIGHT_ONLY;
@@ -182,6 +188,7 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
     OQ_TRY_DONE(choose_widths(model->session, prepared, stats, data, &quant, facts, err));
     OQ_TRY_DONE(oq_quantization_begin(&q, prepared->model, stats, &quant, err));
     facts->input_grids = q.input_grids;
+    facts->split = q.split;
     OQ_TRY_DONE(make_plan(model->session, &q, data, options, &plan, facts, err));
     OQ_TRY_DONE(oq_ranges_check(stats, graph, plan, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));

@@ -20,6 +20,7 @@ static oq_status check_options(const onnxq_convert_options *o, oq_error *err) {
         {o->activation_symmetric || o->weight_asymmetric, "symmetry"},
         {o->method != d.method, "a range method"},
         {o->float_functions, "another choice of integer functions"},
+        {o->no_split, "a choice whether layers are split"},
         {o->no_zero_channels, "another number of channels"},
         {o->include_count || o->exclude_count || o->op_type_count, "a choice of nodes"},
         {o->metric != ONNXQ_METRIC_NONE || o->target_bytes != 0 || o->target_bits != 0, "a budget"},

@@ -81,6 +81,10 @@ const option convert_shared_options[] = {
      "default "
      "they are computed on 8-bit integers)",
      AT(float_functions), 0, 0},
+    {"no-split", 0, OPTION_FLAG, NULL,
+     "with --per-tensor: keep every layer whole (by default a convolution whose rows differ much in size "
+     "becomes a few, each of rows of one size, where no option names layers)",
+     AT(no_split), 0, 0},
     {"no-zero-channels", 0, OPTION_FLAG, NULL,
      "add no zero channels around convolutions of integers (by default they make the channels a multiple of "
      "16 or 4, which runtimes are faster with; results are the same)",
@@ -262,6 +266,7 @@ onnxq_convert_options convert_options_of(const convert_values *v) {
     o.verify_samples = v->verify_samples;
     o.page = v->report != NULL;
     o.no_correction = v->no_correct;
+    o.no_split = v->no_split;
     o.float_functions = v->float_functions;
     o.no_zero_channels = v->no_zero_channels;
     o.no_guards = v->no_guards;

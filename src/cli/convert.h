@@ -11,7 +11,7 @@ typedef struct convert_values {
     int per_channel, per_tensor, embeddings, format, target, mode, method, weight_type, activation_type,
         symmetric, weight_asymmetric;
     int strict, external_data, no_correct, no_guards, best_effort, dequantize, rounding, fallback,
-        float_functions, no_zero_channels;
+        float_functions, no_split, no_zero_channels;
     double percentile, target_bits;
     const char *statistics, *max_drop, *labels, *report, *target_size;
 } convert_values;

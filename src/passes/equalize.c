@@ -11,6 +11,9 @@
 // alone, which tuning of what reads them makes up for in part, where a bit or more is gained.
 #define WORTHWHILE        0.9
 #define WORTHWHILE_VALUES 0.25
+// What rounding by data leaves of the error of weights that are rounded to nearest; it does not help against
+// that of the values.
+#define LEFT_BY_ROUNDING 0.15
 // Channels with (nearly) no weights are treated as if they had this share of the layer's largest.
 #define LEAST_SHARE 1e-3
 // Values that each channel must have shown before its range counts: nothing is gained from guesses.
@@ -109,7 +112,7 @@ static double weight_error(const oq_equalize *e, const oq_equalize_layer *l, con
         const double step = top * output_factor(e, l, o) / levels;
         sum += step * step * power[o] * (importance ? importance[o] : 1);
     }
-    return sum;
+    return LEFT_BY_ROUNDING * sum;
 }
 
 // The same at the outputs of the layers behind a group: by their weights, by the rounding of the group's
@@ -157,7 +160,8 @@ oq_status oq_pass_equalize(oq_graph *graph, const oq_equalize_options *options, 
     double most = options->per_channel ? 1 : 2;
     for (int round = 0; status == ONNXQ_OK && round < MOST_ROUNDS && most > AT_REST; round++) {
         most = 1;
-        for (size_t g = 0; g < e.group_count; g++) most = fmax(most, balance(&e, g));
+        for (size_t g = 0; g < e.group_count; g++)
+            if (!e.groups[g].clipped || !options->leave_clipped) most = fmax(most, balance(&e, g));
     }
     for (size_t g = 0; status == ONNXQ_OK && g < e.group_count && options->per_channel; g++) spread(&e, g);
     for (size_t g = 0; status == ONNXQ_OK && g < e.group_count; g++) *count += decide(&e, g);

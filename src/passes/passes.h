@@ -94,7 +94,8 @@ oq_status oq_pass_smooth(oq_graph *graph, const oq_smooth_options *options, oq_s
 typedef struct oq_equalize_options {
     const bool *chosen; // [node_count] nodes that will be quantized
     int activation_bits, weight_bits;
-    bool per_channel; // of the weights
+    bool per_channel;   // of the weights
+    bool leave_clipped; // values that go through a Clip stay as they are
 } oq_equalize_options;
 // The axes along which calibration keeps ranges per channel for it, in `axis` [value_count] where that says
 // -1.
@@ -103,6 +104,19 @@ void oq_equalize_axes(oq_graph *graph, int *axis);
 // *count: groups of values that were rescaled.
 oq_status oq_pass_equalize(oq_graph *graph, const oq_equalize_options *options, oq_stats *stats,
                            size_t *count, oq_error *err);
+
+// Splitting, after calibration and equalization, for weights with one scale a tensor. A convolution whose
+// rows differ much in size becomes a few, each of rows of about one size, together with the channelwise nodes
+// and depthwise convolutions behind it; a Concat joins them in front of the one convolution that reads them,
+// whose weights take up the new order of channels. Done where the expected error of the weights falls to
+// half; exact.
+typedef struct oq_split_rows_options {
+    const bool *chosen; // [node_count] nodes that will be quantized
+} oq_split_rows_options;
+// Parts of values get entries in `stats` like that of the whole value: they keep one range. *count: the
+// convolutions that were split. Types are to be inferred again when it is not 0.
+oq_status oq_pass_split_rows(oq_graph *graph, const oq_split_rows_options *options, oq_stats *stats,
+                             size_t *count, oq_error *err);
 
 // Exact input grids, after calibration. Inputs of convolutions that are really integers, scaled and shifted
 // by channel before they came (pixels), become those integers again: one Mul and one Add, whose inverse goes

@@ -52,6 +52,7 @@ typedef struct oq_quant_options {
     oq_target target;
     int weight_bits, activation_bits; // 8
     bool per_channel;                 // weights
+    bool split_rows; // rows of very different sizes become layers of their own, where weights have one scale
     int64_t group_size;         // weight-only: one scale per so many neighbours along the sum; 0: per channel
     int embedding_bits;         // of tables that Gather looks rows up in (storage.h); 0: float
     bool embedding_by_gain;     // only of tables that are large and lose next to nothing

@@ -111,6 +111,14 @@ static void print_input_grids(const json_t *root, oq_text *into) {
             into, "exact input grids: %zu (the samples' values are integers, scaled and shifted)\n", count);
 }
 
+static void print_split(const json_t *root, oq_text *into) {
+    const size_t count = oq_json_count(root, "layers_split");
+    if (count)
+        oq_text_printf(into,
+                       "split: %zu convolutions into rows of about one size (--no-split keeps them whole)\n",
+                       count);
+}
+
 static void print(const json_t *root, oq_text *into) {
     char before[24], after[24], peak[24];
     const double was = oq_json_number(root, "weight_bytes_before"),
@@ -124,6 +132,7 @@ static void print(const json_t *root, oq_text *into) {
                    oq_format_bytes(after, sizeof after, (uint64_t)is), was > 0 ? is / was : 1.);
     if (json_object_get(root, "samples")) print_origin(root, into);
     print_input_grids(root, into);
+    print_split(root, into);
     print_tuning(json_object_get(root, "tuning"), into);
     oq_print_budget(json_object_get(root, "budget"), into);
     oq_print_widths(json_object_get(root, "widths"), into);
@@ -157,6 +166,7 @@ oq_status oq_report_convert(oq_mem *mem, const oq_convert_facts *facts, const oq
     json_object_set_new(root, "weight_bytes_after",
                         json_integer((json_int_t)oq_report_constant_bytes(quantized)));
     json_object_set_new(root, "exact_input_grids", json_integer((json_int_t)facts->input_grids));
+    json_object_set_new(root, "layers_split", json_integer((json_int_t)facts->split));
     if (oq_tuning_any(&facts->tuning)) json_object_set_new(root, "tuning", tuning_json(facts));
     if (facts->verified) json_object_set_new(root, "verify", oq_json_verify(facts->verified));
     json_object_set_new(root, "seconds", oq_json_real(facts->seconds));

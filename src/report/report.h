@@ -36,6 +36,7 @@ typedef struct oq_convert_facts {
     double seconds;
     size_t peak_memory;       // bytes
     size_t input_grids;       // inputs that were made exact integers
+    size_t split;             // convolutions that became a few
     oq_tuning tuning;         // that was tried
     oq_correction correction; // when there was any
     oq_metric metric;         // of the budget, or NONE

@@ -38,19 +38,22 @@ static oq_status rescale(oq_quantization *q, oq_error *err) {
     const oq_equalize_options equalize = {.chosen = chosen,
                                           .activation_bits = q->quant.activation_bits,
                                           .weight_bits = q->quant.weight_bits,
-                                          .per_channel = q->quant.per_channel};
+                                          .per_channel = q->quant.per_channel,
+                                          .leave_clipped = q->quant.split_rows};
     const oq_smooth_options smooth = {.chosen = chosen,
                                       .activation_bits = q->quant.activation_bits,
                                       .weight_bits = q->quant.weight_bits,
                                       .per_channel = q->quant.per_channel};
     oq_status status;
+    const oq_split_rows_options split = {.chosen = chosen};
     size_t equalized = 0, smoothed = 0;
     OQ_TRY_DONE(oq_quant_chosen(graph, &q->quant, chosen, err));
     // Channels that stand out in made-up samples are not those of real ones.
     if (!q->stats->synthetic || !q->quant.per_channel)
         OQ_TRY_DONE(oq_pass_equalize(graph, &equalize, q->stats, &equalized, err));
+    if (q->quant.split_rows) OQ_TRY_DONE(oq_pass_split_rows(graph, &split, q->stats, &q->split, err));
     if (!q->stats->synthetic) OQ_TRY_DONE(oq_pass_smooth(graph, &smooth, q->stats, &smoothed, err));
-    if (equalized || smoothed) OQ_TRY_DONE(oq_infer_graph(graph, err));
+    if (equalized || q->split || smoothed) OQ_TRY_DONE(oq_infer_graph(graph, err));
 done:
     oq_mem_free(q->model->mem, chosen);
     return status;
@@ -122,12 +125,6 @@ oq_status oq_tables_emit(oq_graph *graph, const oq_quant_options *quant, oq_stor
     return status;
 }
 
-static bool has_input_ranges(const oq_graph *graph) {
-    for (size_t i = 0; i < graph->input_count; i++)
-        if (oq_graph_value(graph, graph->inputs[i])->bounded) return true;
-    return false;
-}
-
 oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph *graph, oq_storage **tables,
                                oq_error *err) {
     OQ_TRY(oq_quantization_write(plan, graph, err));
@@ -136,11 +133,8 @@ oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph
     OQ_TRY(oq_infer_graph(graph, err));
     OQ_TRY(oq_check_graph(graph, false, err));
     if (!q->stats->synthetic) return ONNXQ_OK;
-    return oq_model_set_metadata(
-        graph->model, "onnxq.calibration",
-        has_input_ranges(graph) ? "made-up samples within the ranges given for inputs: ranges are estimated"
-                                : "made-up samples: ranges are estimated, not of real inputs",
-        err);
+    return oq_model_set_metadata(graph->model, "onnxq.calibration",
+                                 "made-up samples: ranges are not of real inputs", err);
 }
 
 oq_status oq_weights_store(oq_model *model, const oq_stats *stats, const oq_quant_options *quant,

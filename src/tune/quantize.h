@@ -14,6 +14,7 @@ typedef struct oq_quantization {
     oq_stats *stats;        // of `model` as it is now
     oq_regions regions;
     size_t input_grids; // values that are exact integers now
+    size_t split;       // convolutions that are a few now, of rows of about one size each
     oq_floor *floors;   // block of the model's mem
 } oq_quantization;
 
