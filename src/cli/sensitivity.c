@@ -35,7 +35,7 @@ static onnxq_status measure(const sensitivity_values *v, onnxq_session *session,
     how.format = (onnxq_format)v->format;
     how.method = (onnxq_method)v->method;
     how.no_split = v->per_tensor; // it ranks the model's layers
-    how.no_guards = 1; // it ranks whatever can be quantized
+    how.no_guards = 1;            // it ranks whatever can be quantized
     onnxq_status status = onnxq_model_load(session, path, &model, err);
     if (status == ONNXQ_OK)
         status = v->data.count ? onnxq_data_open(model, v->data.items, v->data.count, &data, err)
