@@ -319,10 +319,10 @@ typedef struct onnxq_convert_options {
     // computed on integers where all that reads their results takes integers, and activations have 8 bits and
     // zero points.
     int float_functions;
-    // With per_tensor: keep every layer whole. By default a convolution whose rows differ much in size becomes
-    // a few, each of rows of about one size and with a scale of its own, together with the depthwise
-    // convolutions behind it; a Concat joins them, and runtimes take more time. It is not done where `layers`,
-    // `include` or a target for the size say something about single layers.
+    // With per_tensor: keep every layer whole. By default a convolution whose rows differ much in size
+    // becomes a few, each of rows of about one size and with a scale of its own, together with the depthwise
+    // convolutions behind it; a Concat joins them, and runtimes take more time. It is not done where
+    // `layers`, `include` or a target for the size say something about single layers.
     int no_split;
     // Leave the channels around convolutions of integers as many as they are. By default the file has zero
     // channels that make them a multiple of 16 (depthwise) or 4: runtimes are faster and no result changes.
