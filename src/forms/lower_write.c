@@ -114,8 +114,17 @@ static oq_status write_qlinear(oq_graph *graph, const oq_lower_product *p, oq_va
 
 // --- with a float result ---
 
+// A scale that runtimes do not fold with the other one: see quant/emit.h.
+static oq_status write_scale(oq_graph *graph, oq_value_id scale, oq_value_id *out, oq_error *err) {
+    oq_value_id in[2] = {OQ_NONE, scale};
+    *out = scale;
+    if (!oq_graph_constant(graph, scale) || oq_form_elements(graph, scale) != 1) return ONNXQ_OK;
+    OQ_TRY(oq_form_scalar(graph, scale, "_one", ONNXQ_UINT8, 1, &in[0], err));
+    return oq_form_make(graph, "DequantizeLinear", in, 2, scale, "_made", ONNXQ_FLOAT, out, NULL, err);
+}
+
 // MatMulInteger, Cast, Mul by the product of the scales (which is a node of its own, so that both stay what
-// they are; runtimes fold it), Add.
+// they are), Add.
 static oq_status write_sums(oq_graph *graph, const oq_lower_product *p, oq_error *err) {
     oq_form_operand operand[2];
     oq_value_id sum, cast, scale, product = p->op->outputs[0], result = product;
@@ -131,8 +140,9 @@ static oq_status write_sums(oq_graph *graph, const oq_lower_product *p, oq_error
                         NULL, err));
     OQ_TRY(oq_form_make(graph, "Cast", &sum, 1, result, "_cast", ONNXQ_FLOAT, &cast, &node, err));
     OQ_TRY(oq_node_set_int(graph, node, "to", ONNXQ_FLOAT, err));
-    OQ_TRY(oq_form_make(graph, "Mul", (oq_value_id[]){operand[0].scale, operand[1].scale}, 2,
-                        operand[1].scale, "_product", ONNXQ_FLOAT, &scale, NULL, err));
+    OQ_TRY(write_scale(graph, operand[0].scale, &scale, err));
+    OQ_TRY(oq_form_make(graph, "Mul", (oq_value_id[]){scale, operand[1].scale}, 2, operand[1].scale,
+                        "_product", ONNXQ_FLOAT, &scale, NULL, err));
     if (p->addend != OQ_NONE)
         OQ_TRY(oq_form_value(graph, result, "_product", ONNXQ_UNDEFINED, &product, err));
     OQ_TRY(oq_form_node(graph, "", "Mul", (oq_value_id[]){cast, scale}, 2, product, NULL, err));

@@ -2,6 +2,7 @@
 // operator.
 #include "forms/raise.h"
 #include "quant/rule.h"
+#include "run/fuse_match.h"
 
 #include <math.h>
 #include <string.h>
@@ -61,10 +62,18 @@ static oq_status split(oq_graph *graph, oq_value_id product, float first, oq_val
     return oq_graph_add_initializer(graph, oq_graph_value(graph, product)->name, to, second, err);
 }
 
+// The scale that stands behind the integer 1, dequantized with it (quant/operands.c); else the value itself.
+static oq_value_id behind_one(oq_graph *graph, oq_value_id scale) {
+    oq_dequantized d;
+    double one;
+    if (!oq_dequantized_read(&d, graph, scale) || d.zero_id != OQ_NONE || !d.constant) return scale;
+    return oq_form_number(graph, d.id, &one) && one == 1 ? d.scale_id : scale;
+}
+
 // Both scales of a product that is made by a Mul: that of the factor whose scale is known comes first, else
 // the one that is a single number.
 static void from_factors(oq_graph *graph, const oq_node *factors, oq_value_id known, oq_value_id scale[2]) {
-    const oq_value_id a = factors->inputs[0], b = factors->inputs[1];
+    const oq_value_id a = behind_one(graph, factors->inputs[0]), b = behind_one(graph, factors->inputs[1]);
     const bool swapped = known != OQ_NONE ? oq_form_same(graph, known, b) && !oq_form_same(graph, known, a)
                                           : oq_form_elements(graph, a) != 1;
     scale[0] = swapped ? b : a;

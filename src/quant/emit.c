@@ -330,12 +330,14 @@ oq_status oq_plan_emit(oq_plan *plan, oq_graph *graph, oq_error *err) {
                     .zero = new_ids(&arena, plan->value_count, err),
                     .channel_scale = new_ids(&arena, plan->value_count, err),
                     .channel_zero = new_ids(&arena, plan->value_count, err),
+                    .scale_made = new_ids(&arena, plan->value_count, err),
+                    .one = OQ_NONE,
                     .replaced = oq_arena_calloc(&arena, plan->value_count + 1, sizeof(bool), err),
                     .weights =
                         oq_arena_alloc(&arena, (plan->weight_count + 1) * sizeof(oq_emitted_weight), err)};
     oq_status status = ONNXQ_NO_MEMORY;
     if (e.quantized && e.dequantized && e.scale && e.zero && e.channel_scale && e.channel_zero &&
-        e.replaced && e.weights) {
+        e.scale_made && e.replaced && e.weights) {
         for (size_t i = 0; i < plan->weight_count; i++) e.weights[i] = OQ_EMITTED_WEIGHT_NONE;
         memset(e.clip, -1, sizeof e.clip); // OQ_NONE
         status = oq_emit_find_channels(&e, &arena, err);

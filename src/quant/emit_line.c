@@ -174,19 +174,6 @@ static oq_status dequantized_product(line *l, oq_value_id rows, oq_value_id *out
     return ONNXQ_OK;
 }
 
-// s_x s_w, one or one per output.
-static oq_status emit_scales(line *l, oq_value_id *out, oq_error *err) {
-    const float sx = l->e->plan->tensors[l->layer->operand[0].value].params[0].scale;
-    const size_t count = oq_weight_params(l->weight);
-    const oq_shape shape = l->weight->per_channel ? OQ_SHAPE(l->outputs) : (oq_shape){.rank = 0};
-    float *scale = oq_mem_calloc(l->e->plan->mem, count + 1, sizeof *scale, err);
-    if (!scale) return ONNXQ_NO_MEMORY;
-    for (size_t c = 0; c < count; c++) scale[c] = sx * l->weight->params[c].scale;
-    const oq_status status = oq_emit_floats(l->e, l->layer->product, "_scale", scale, &shape, out, err);
-    oq_mem_free(l->e->plan->mem, scale);
-    return status;
-}
-
 static oq_status integer_product(line *l, oq_value_id rows, oq_value_id *out, oq_error *err) {
     const oq_dim outputs = oq_dim_of(l->outputs);
     oq_emitted_weight weight = OQ_EMITTED_WEIGHT_NONE;
@@ -195,7 +182,8 @@ static oq_status integer_product(line *l, oq_value_id rows, oq_value_id *out, oq
     bool zero = false;
     for (size_t c = 0; c < oq_weight_params(l->weight); c++) zero |= l->weight->params[c].zero_point != 0;
     OQ_TRY(emit_columns(l, &weight, err));
-    OQ_TRY(emit_scales(l, &in[1], err));
+    OQ_TRY(oq_emit_product_scale(l->e, l->layer->operand[0].value, weight.scale, l->layer->product, &in[1],
+                                 err));
     OQ_TRY(put(l, "MatMulInteger", (oq_value_id[]){rows, weight.q, l->zero, zero ? weight.zero : OQ_NONE}, 4,
                "_int32", ONNXQ_INT32, l->made, outputs, &sum, &node, err));
     node->name = oq_graph_node(l->e->graph, l->layer->node)->name;

@@ -35,19 +35,18 @@ static oq_status emit_qlinear_matmul(oq_emitter *e, const oq_layer *layer, oq_er
 }
 
 // s_a * s_b (times alpha of two activations), one or one per column of b.
-static oq_status emit_product_scale(oq_emitter *e, const oq_layer *layer, oq_value_id *out, oq_error *err) {
+static oq_status emit_scales(oq_emitter *e, const oq_layer *layer, oq_value_id *out, oq_error *err) {
     const oq_weight *a = layer->operand[0].weight, *b = layer->operand[1].weight;
-    const float sa = a ? a->params[0].scale : e->plan->tensors[layer->operand[0].value].params[0].scale;
-    const float sb = b ? 0 : e->plan->tensors[layer->operand[1].value].params[0].scale;
-    const float alpha = a || b ? 1.0f : (float)layer->alpha;
-    const size_t count = b ? oq_weight_params(b) : 1;
-    const oq_shape shape = b ? oq_weight_params_shape(b) : (oq_shape){.rank = 0};
-    float *scale = oq_mem_calloc(e->plan->mem, count + 1, sizeof *scale, err);
-    if (!scale) return ONNXQ_NO_MEMORY;
-    for (size_t c = 0; c < count; c++) scale[c] = sa * (b ? b->params[c].scale : sb) * alpha;
-    const oq_status status = oq_emit_floats(e, layer->product, "_scale", scale, &shape, out, err);
-    oq_mem_free(e->plan->mem, scale);
-    return status;
+    oq_value_id own, zero;
+    if (b && !a) {
+        OQ_TRY(oq_emit_operand_params(e, &layer->operand[1], &own, &zero, err));
+        return oq_emit_product_scale(e, layer->operand[0].value, own, layer->product, out, err);
+    }
+    const float sa = a ? a->params[0].scale : e->plan->tensors[layer->operand[0].value].params[0].scale,
+                sb = e->plan->tensors[layer->operand[1].value].params[0].scale;
+    const float scale = sa * sb * (a ? 1.0f : (float)layer->alpha);
+    const oq_shape scalar = {.rank = 0};
+    return oq_emit_floats(e, layer->product, "_scale", &scale, &scalar, out, err);
 }
 
 oq_status oq_emit_zero(oq_emitter *e, const oq_operand *operand, oq_value_id *out, oq_error *err) {
@@ -68,7 +67,7 @@ static oq_status emit_matmul_integer(oq_emitter *e, const oq_layer *layer, oq_er
         OQ_TRY(oq_emit_operand(e, layer, i, &in[i], err));
         OQ_TRY(oq_emit_zero(e, &layer->operand[i], &in[2 + i], err));
     }
-    OQ_TRY(emit_product_scale(e, layer, &scale, err));
+    OQ_TRY(emit_scales(e, layer, &scale, err));
     if (adds) OQ_TRY(oq_emit_addend(e, layer, &addend, err));
     oq_emit_remove(e, layer);
     OQ_TRY(oq_emit_value(e, layer->product, "_int32", ONNXQ_INT32, &sum, err));

@@ -43,9 +43,12 @@ def judge(model, data, ids, flags, least, scratch):
     options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
     for level in (ort.GraphOptimizationLevel.ORT_DISABLE_ALL, ort.GraphOptimizationLevel.ORT_ENABLE_ALL):
         options.graph_optimization_level = level
+        options.optimized_model_filepath = os.path.join(scratch, "optimized.onnx")
         peer = ort.InferenceSession(quantized, options, providers=["CPUExecutionProvider"]).run(None, {"ids": ids})[0]
         far = np.abs(mine - peer).max() / np.abs(peer).max()
         assert far < (1e-4 if "weight-only" in flags else 2e-2), f"{flags} {level}: differs by {far:.2g} of the largest output"
+    kinds = [node.op_type for node in onnx.load(os.path.join(scratch, "optimized.onnx")).graph.node]
+    assert "MatMulInteger" not in kinds, f"{flags}: sums and scales are not one kernel: {sorted(set(kinds))}"
     sqnr = 10 * np.log10((reference ** 2).sum() / ((reference - mine) ** 2).sum())
     share = os.path.getsize(quantized) / os.path.getsize(model)
     print(f"{' '.join(flags)}: {share:.3f} of the float file, SQNR {sqnr:.1f} dB")
