@@ -22,6 +22,12 @@ oq_status oq_pass_fold_constants(oq_graph *graph, oq_error *err);
 oq_status oq_pass_fold_quantized(oq_graph *graph, oq_error *err);
 // DequantizeLinear of constants, and what they went through before: stored integers become floats.
 oq_status oq_pass_fold_dequantized(oq_graph *graph, oq_error *err);
+// Products of one-hot rows (Equal of integers and 0 .. n - 1, Cast) and a constant matrix become look-ups of
+// its rows. *count: how many. Wants inferred types.
+oq_status oq_pass_look_up(oq_graph *graph, size_t *count, oq_error *err);
+// Functions, element by element, of rows that Gather looked up in a constant table move into the table, where
+// constants are to be folded. *count: how many tables. Wants inferred types.
+oq_status oq_pass_functions_of_rows(oq_graph *graph, size_t *count, oq_error *err);
 // Dropout, Identity, no-op Cast/Reshape/Pad of inference; keeps graph outputs' names.
 oq_status oq_pass_remove_no_ops(oq_graph *graph, oq_error *err);
 // BatchNormalization (and Mul, Add, Sub, Div by constants per channel) into the Conv, ConvTranspose, Gemm or

@@ -77,16 +77,20 @@ START_TEST(shape_arithmetic_is_followed) {
 }
 END_TEST
 
-// Reshape cancels symbols that stand on both sides.
+// Reshape cancels symbols and numbers that stand on both sides.
 START_TEST(reshape_cancels_symbols) {
     oq_model *model = inferred(14, "in x float32[N,T,12,64]\n"
                                    "const last int64[3] 0 0 -1\n"
                                    "const first int64[2] -1 768\n"
+                                   "in z int32[N,2048]\n"
+                                   "const column int64[3] -1 2048 1\n"
                                    "a = Reshape(x, last)\n"
                                    "b = Reshape(x, first)\n"
-                                   "out a b\n");
+                                   "c = Reshape(z, column)\n"
+                                   "out a b c\n");
     expect(model, "a", "float32[N,T,768]");
     expect(model, "b", "float32[?,768]");
+    expect(model, "c", "int32[N,2048,1]");
     done(model);
 }
 END_TEST

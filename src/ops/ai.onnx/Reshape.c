@@ -49,8 +49,8 @@ static oq_status run(oq_run_context *context, oq_error *err) {
     return oq_out_view(context, 0, data, &shape, err);
 }
 
-// What remains for the -1: sizes that occur on both sides cancel, the rest must be numbers but for one
-// symbol.
+// What remains for the -1: sizes that occur on both sides cancel (but 0, which tells nothing), the rest must
+// be numbers but for one symbol.
 static oq_dim remaining(const oq_type *in, const oq_dim *target, int rank, int open) {
     bool used[OQ_MAX_RANK] = {false};
     oq_dim left[OQ_MAX_RANK], taken[OQ_MAX_RANK];
@@ -59,7 +59,7 @@ static oq_dim remaining(const oq_type *in, const oq_dim *target, int rank, int o
         if (d == open) continue;
         int match = -1;
         for (int k = 0; k < in->rank && match < 0; ++k)
-            if (!used[k] && target[d].size < 0 && oq_dim_same(in->dim[k], target[d])) match = k;
+            if (!used[k] && target[d].size != 0 && oq_dim_same(in->dim[k], target[d])) match = k;
         if (match >= 0)
             used[match] = true;
         else
