@@ -23,6 +23,14 @@ static bool is_one_of(const oq_node *node, const char *const *names) {
     return false;
 }
 
+// What a softmax written out in primitives is of, when it makes the value; else OQ_NONE.
+static oq_value_id softmax_of(const oq_regions *regions, oq_value_id value) {
+    for (size_t i = 0; i < regions->count; i++)
+        if (regions->items[i].kind == OQ_REGION_SOFTMAX && regions->items[i].output == value)
+            return regions->items[i].input;
+    return OQ_NONE;
+}
+
 static void look_at(oq_judge *j, oq_value_id value) {
     for (size_t o = 0; o < j->output_count; o++)
         if (j->outputs[o] == value) return;
@@ -31,7 +39,7 @@ static void look_at(oq_judge *j, oq_value_id value) {
 
 // Looks at the value that a function of the kind above makes an output of, or at the output itself; at each
 // part of a Concat, since boxes in pixels would hide what becomes of scores.
-static void look_behind(oq_judge *j, oq_value_id output) {
+static void look_behind(oq_judge *j, const oq_regions *regions, oq_value_id output) {
     static const char *const functions[] = {"Softmax", "LogSoftmax", "Sigmoid", "ArgMax", "TopK", NULL};
     static const char *const movers[] = {"Identity", "Cast",      "Reshape",   "Flatten",
                                          "Squeeze",  "Unsqueeze", "Transpose", NULL};
@@ -39,10 +47,13 @@ static void look_behind(oq_judge *j, oq_value_id output) {
     for (oq_value_id at = output;;) {
         const oq_node_id id = oq_graph_value(graph, at)->producer;
         const oq_node *node = id == OQ_NONE ? NULL : oq_graph_node(graph, id);
+        const oq_value_id logits = softmax_of(regions, at);
+        if (logits != OQ_NONE) return look_at(j, logits);
         if (!node || !node->input_count || node->inputs[0] == OQ_NONE) return look_at(j, output);
         if (oq_node_is(node, "Concat")) {
             for (size_t i = 0; i < node->input_count; i++)
-                if (!oq_graph_value(graph, node->inputs[i])->initializer) look_behind(j, node->inputs[i]);
+                if (!oq_graph_value(graph, node->inputs[i])->initializer)
+                    look_behind(j, regions, node->inputs[i]);
             return;
         }
         at = node->inputs[0];
@@ -129,18 +140,21 @@ static void end_run(judge_run *r) {
 static oq_status choose_outputs(oq_judge *j, oq_error *err) {
     oq_graph *graph = j->model->graph;
     bool *varies = oq_mem_calloc(j->mem, graph->value_count + 1, sizeof *varies, err);
+    oq_regions regions = {0};
     oq_status status = varies ? oq_graph_varying(graph, varies, err) : ONNXQ_NO_MEMORY;
+    if (status == ONNXQ_OK) status = oq_pass_find_regions(graph, &regions, err);
     bool any = false;
     for (size_t o = 0; status == ONNXQ_OK && o < graph->output_count; o++) {
         any |= varies[graph->outputs[o]];
-        if (!varies[graph->outputs[o]]) look_behind(j, graph->outputs[o]);
+        if (!varies[graph->outputs[o]]) look_behind(j, &regions, graph->outputs[o]);
     }
     for (size_t n = 0; any && n < graph->node_count; n++) {
         const oq_node *node = graph->nodes[n];
         for (size_t i = 0; i < 2 && !node->dead && oq_node_is(node, "NonMaxSuppression"); i++)
             if (!varies[node->inputs[i]] && !oq_graph_constant(graph, node->inputs[i]))
-                look_behind(j, node->inputs[i]);
+                look_behind(j, &regions, node->inputs[i]);
     }
+    oq_regions_release(&regions);
     oq_mem_free(j->mem, varies);
     return status;
 }

@@ -5,10 +5,10 @@
 #include "data/data.h"
 #include "quant/quant.h"
 
-// What the float model gives for the judging samples. Where an output is a Softmax, LogSoftmax, Sigmoid or
-// ArgMax of something, that something is looked at: a few undecided samples make up most of the error behind
-// such functions, and one sample's luck would decide. The same goes for what TopK and NonMaxSuppression
-// choose from. Of a Concat, each part counts by its own power.
+// What the float model gives for the judging samples. Where an output is a Softmax (also written out in
+// primitives), LogSoftmax, Sigmoid or ArgMax of something, that something is looked at: a few undecided
+// samples make up most of the error behind such functions, and one sample's luck would decide. The same goes
+// for what TopK and NonMaxSuppression choose from. Of a Concat, each part counts by its own power.
 typedef struct oq_judge {
     oq_mem *mem;
     oq_model *model;

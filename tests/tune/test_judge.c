@@ -47,14 +47,17 @@ START_TEST(luck_is_not_preferred) {
 END_TEST
 
 START_TEST(logits_are_looked_at) {
-    static const char *const tails[] = {"y = Softmax(m)\n", "s = Softmax(m)\ny = Identity(s)\n",
-                                        "y = Sigmoid(m)\n", "y = Tanh(m)\n"};
-    char text[256];
+    static const char *const tails[] = {
+        "y = Softmax(m)\n", "s = Softmax(m)\ny = Identity(s)\n", "y = Sigmoid(m)\n",
+        "const a int64[1] 1\nh = ReduceMax(m) axes=[1]\nl = Sub(m, h)\ne = Exp(l)\n"
+        "s = ReduceSum(e, a)\ny = Div(e, s)\n",
+        "y = Tanh(m)\n"};
+    char text[400];
     snprintf(text, sizeof text, "in x float32[2,3]\nrandom w float32[3,4] 1 1\nm = MatMul(x, w)\n%sout y\n",
              tails[_i]);
     begin(text, 8);
     ck_assert_uint_eq(judge.output_count, 1);
-    ck_assert_int_eq(judge.outputs[0], test_value(pair.model, _i < 3 ? "m" : "y"));
+    ck_assert_int_eq(judge.outputs[0], test_value(pair.model, _i < 4 ? "m" : "y"));
     ck_assert_uint_eq(judge.count, 2);
     ck_assert(judge.samples[0] == 3 && judge.samples[1] == 7); // those that are held out
     end();
@@ -123,7 +126,7 @@ int main(void) {
     Suite *suite = suite_create("tune/judge");
     TCase *cases = tcase_create("cases");
     tcase_add_test(cases, luck_is_not_preferred);
-    tcase_add_loop_test(cases, logits_are_looked_at, 0, 4);
+    tcase_add_loop_test(cases, logits_are_looked_at, 0, 5);
     tcase_add_test(cases, what_is_behind_several_outputs_counts_once);
     tcase_add_test(cases, parts_of_a_concat_are_looked_at);
     tcase_add_test(cases, parts_on_integers_are_judged);
