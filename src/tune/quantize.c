@@ -31,29 +31,48 @@ static oq_status find_input_grids(oq_quantization *q, oq_error *err) {
     return status;
 }
 
+// *chosen: a block, by node; freed first where it is one already, as nodes may have come.
+static oq_status choose(const oq_quantization *q, bool **chosen, oq_error *err) {
+    oq_mem *mem = q->model->mem;
+    oq_mem_free(mem, *chosen);
+    *chosen = oq_mem_calloc(mem, q->model->graph->node_count + 1, sizeof **chosen, err);
+    return *chosen ? oq_quant_chosen(q->model->graph, &q->quant, *chosen, err) : ONNXQ_NO_MEMORY;
+}
+
+static oq_status equalize(const oq_quantization *q, bool *chosen, size_t *changed, oq_error *err) {
+    const oq_equalize_options options = {.chosen = chosen,
+                                         .activation_bits = q->quant.activation_bits,
+                                         .weight_bits = q->quant.weight_bits,
+                                         .per_channel = q->quant.per_channel,
+                                         .leave_clipped = q->quant.split_rows};
+    // Channels that stand out in made-up samples are not those of real ones.
+    if (q->stats->synthetic && q->quant.per_channel) return ONNXQ_OK;
+    return oq_pass_equalize(q->model->graph, &options, q->stats, changed, err);
+}
+
+static oq_status smooth(const oq_quantization *q, bool *chosen, size_t *changed, oq_error *err) {
+    const oq_smooth_options options = {.chosen = chosen,
+                                       .activation_bits = q->quant.activation_bits,
+                                       .weight_bits = q->quant.weight_bits,
+                                       .per_channel = q->quant.per_channel};
+    return q->stats->synthetic ? ONNXQ_OK : oq_pass_smooth(q->model->graph, &options, q->stats, changed, err);
+}
+
 static oq_status rescale(oq_quantization *q, oq_error *err) {
     oq_graph *graph = q->model->graph;
-    bool *chosen = oq_mem_calloc(q->model->mem, graph->node_count + 1, sizeof *chosen, err);
-    if (!chosen) return ONNXQ_NO_MEMORY;
-    const oq_equalize_options equalize = {.chosen = chosen,
-                                          .activation_bits = q->quant.activation_bits,
-                                          .weight_bits = q->quant.weight_bits,
-                                          .per_channel = q->quant.per_channel,
-                                          .leave_clipped = q->quant.split_rows};
-    const oq_smooth_options smooth = {.chosen = chosen,
-                                      .activation_bits = q->quant.activation_bits,
-                                      .weight_bits = q->quant.weight_bits,
-                                      .per_channel = q->quant.per_channel};
-    oq_status status;
-    const oq_split_rows_options split = {.chosen = chosen};
+    bool *chosen = NULL;
     size_t equalized = 0, smoothed = 0;
-    OQ_TRY_DONE(oq_quant_chosen(graph, &q->quant, chosen, err));
-    // Channels that stand out in made-up samples are not those of real ones.
-    if (!q->stats->synthetic || !q->quant.per_channel)
-        OQ_TRY_DONE(oq_pass_equalize(graph, &equalize, q->stats, &equalized, err));
-    if (q->quant.split_rows) OQ_TRY_DONE(oq_pass_split_rows(graph, &split, q->stats, &q->split, err));
-    if (!q->stats->synthetic) OQ_TRY_DONE(oq_pass_smooth(graph, &smooth, q->stats, &smoothed, err));
-    if (equalized || q->split || smoothed) OQ_TRY_DONE(oq_infer_graph(graph, err));
+    oq_status status;
+    OQ_TRY_DONE(choose(q, &chosen, err));
+    OQ_TRY_DONE(equalize(q, chosen, &equalized, err));
+    if (q->quant.split_rows)
+        OQ_TRY_DONE(oq_pass_split_rows(graph, &(oq_split_rows_options){chosen}, q->stats, &q->split, err));
+    if (q->split) {
+        OQ_TRY_DONE(oq_infer_graph(graph, err));
+        OQ_TRY_DONE(choose(q, &chosen, err));
+    }
+    OQ_TRY_DONE(smooth(q, chosen, &smoothed, err));
+    if (equalized || smoothed) OQ_TRY_DONE(oq_infer_graph(graph, err));
 done:
     oq_mem_free(q->model->mem, chosen);
     return status;
