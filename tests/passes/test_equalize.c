@@ -154,30 +154,13 @@ START_TEST(outputs_stay) {
 }
 END_TEST
 
-// Largest weight over the smallest of the rows' largest.
-static double spread(oq_model *model, const char *producer) {
-    oq_tensor w;
-    const oq_node *node = test_producer(model, producer);
-    CK_OK(oq_constant_load(&mem, oq_graph_constant(model->graph, node->inputs[1]), &w, &err), &err);
-    const size_t rows = (size_t)w.shape.dim[0], columns = (size_t)oq_tensor_count(&w) / rows;
-    double most = 0, least = INFINITY;
-    for (size_t r = 0; r < rows; r++) {
-        double peak = 0;
-        for (size_t c = 0; c < columns; c++)
-            peak = fmax(peak, fabs(oq_tensor_get_f64(&w, (int64_t)(r * columns + c))));
-        most = fmax(most, peak), least = fmin(least, peak);
-    }
-    oq_tensor_release(&w);
-    return most / least;
-}
-
 // The rows of the first layer differ a thousandfold; what one layer can give to the next is the square root.
 START_TEST(rows_come_together) {
     oq_stats *stats;
     oq_model *model = load(cases[0].text, &stats);
-    const double before = spread(model, "h");
+    const double before = test_row_spread(model, "h");
     ck_assert_uint_eq(equalize(model, stats, true), 1);
-    const double after = spread(model, "h_equalized");
+    const double after = test_row_spread(model, "h_equalized");
     ck_assert_msg(before > 500 && after < 2 * sqrt(before), "%g, %g", before, after);
     oq_stats_free(stats);
     oq_model_free(model);

@@ -101,31 +101,14 @@ START_TEST(outputs_stay) {
 }
 END_TEST
 
-// Largest row of the weights over the smallest.
-static double spread(oq_model *model, const char *producer) {
-    oq_tensor w;
-    const oq_node *node = test_producer(model, producer);
-    CK_OK(oq_constant_load(&mem, oq_graph_constant(model->graph, node->inputs[1]), &w, &err), &err);
-    const size_t rows = (size_t)w.shape.dim[0], columns = (size_t)oq_tensor_count(&w) / rows;
-    double most = 0, least = INFINITY;
-    for (size_t r = 0; r < rows; r++) {
-        double peak = 0;
-        for (size_t c = 0; c < columns; c++)
-            peak = fmax(peak, fabs(oq_tensor_get_f64(&w, (int64_t)(r * columns + c))));
-        most = fmax(most, peak), least = fmin(least, peak);
-    }
-    oq_tensor_release(&w);
-    return most / least;
-}
-
 START_TEST(rows_of_one_size_come_together) {
     oq_stats *stats;
     oq_model *model = load(cases[0].text);
     CK_OK(oq_stats_new(&mem, &stats, &err), &err);
-    ck_assert_double_gt(spread(model, "h"), 15);
+    ck_assert_double_gt(test_row_spread(model, "h"), 15);
     ck_assert_uint_eq(split(model, stats, true), 1);
-    ck_assert_double_lt(spread(model, "h_part_1"), 4);
-    ck_assert_double_lt(spread(model, "h_part_2"), 4);
+    ck_assert_double_lt(test_row_spread(model, "h_part_1"), 4);
+    ck_assert_double_lt(test_row_spread(model, "h_part_2"), 4);
     oq_stats_free(stats);
     oq_model_free(model);
     ck_assert_uint_eq(mem.used, 0);

@@ -3,6 +3,7 @@
 #include "support/support.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,4 +213,21 @@ size_t test_count(const oq_model *model, const char *op_type) {
     for (size_t i = 0; i < model->graph->node_count; i++)
         count += !model->graph->nodes[i]->dead && strcmp(model->graph->nodes[i]->op_type, op_type) == 0;
     return count;
+}
+
+double test_row_spread(oq_model *model, const char *producer) {
+    oq_error err = {0};
+    oq_tensor w;
+    const oq_node *node = test_producer(model, producer);
+    CK_OK(oq_constant_load(model->mem, oq_graph_constant(model->graph, node->inputs[1]), &w, &err), &err);
+    const size_t rows = (size_t)w.shape.dim[0], columns = (size_t)oq_tensor_count(&w) / rows;
+    double most = 0, least = INFINITY;
+    for (size_t r = 0; r < rows; r++) {
+        double peak = 0;
+        for (size_t c = 0; c < columns; c++)
+            peak = fmax(peak, fabs(oq_tensor_get_f64(&w, (int64_t)(r * columns + c))));
+        most = fmax(most, peak), least = fmin(least, peak);
+    }
+    oq_tensor_release(&w);
+    return most / least;
 }

@@ -19,4 +19,8 @@ oq_value_id test_value(const oq_model *model, const char *name); // fails the te
 oq_node *test_producer(const oq_model *model, const char *value);
 size_t test_count(const oq_model *model, const char *op_type); // live nodes of the main graph
 
+// Of the constant weights of what makes `producer`: the largest weight over the smallest of the rows'
+// largest.
+double test_row_spread(oq_model *model, const char *producer);
+
 #endif
