@@ -36,8 +36,7 @@ static oq_status make_original(oq_layers *l, const oq_carrier *c, oq_layer *laye
         ends[l->carriers.items[layer->alone.inputs[i]].reference] = layer->alone.inputs[i];
     oq_status status = ONNXQ_OK;
     if (ends[c->reference] < 0)
-        status =
-            oq_slice_make(l->mem, l->reference, c->reference, ends, false, l->threads, &layer->original, err);
+        status = oq_slice_make(l->mem, l->reference, c->reference, ends, false, &layer->original, err);
     oq_mem_free(l->mem, ends);
     return status;
 }
@@ -49,8 +48,8 @@ static oq_status make_layers(oq_layers *l, oq_error *err) {
         l->in_model[c->model] = is_made(l, c);
         if (!is_made(l, c)) continue;
         oq_layer *layer = &l->items[i];
-        OQ_TRY(oq_slice_make(l->mem, l->model, c->model, l->carriers.of, l->saturate_pairs, l->threads,
-                             &layer->alone, err));
+        OQ_TRY(
+            oq_slice_make(l->mem, l->model, c->model, l->carriers.of, l->saturate_pairs, &layer->alone, err));
         OQ_TRY(make_original(l, c, layer, err));
     }
     return ONNXQ_OK;
@@ -234,9 +233,9 @@ static oq_status make_input(const oq_layers_sample *sample, const oq_carrier *c,
 static oq_status run_original(oq_layers_sample *sample, size_t item, const oq_value *inputs, oq_value *out,
                               oq_error *err) {
     const oq_layers *l = sample->layers;
-    oq_layer *layer = &l->items[item];
+    const oq_layer *layer = &l->items[item];
     const oq_slice *alone = &layer->alone;
-    oq_slice *original = &layer->original;
+    const oq_slice *original = &layer->original;
     if (!original->program) {
         *out = oq_value_retain(&sample->seen[l->carriers.items[item].reference]);
         return ONNXQ_OK;
@@ -246,14 +245,14 @@ static oq_status run_original(oq_layers_sample *sample, size_t item, const oq_va
     for (size_t i = 0; i < original->input_count; i++)
         for (size_t k = 0; k < alone->input_count; k++)
             if (alone->inputs[k] == original->inputs[i]) given[i] = inputs[k]; // borrowed
-    const oq_status status = oq_slice_run(original, sample->worker, given, out, err);
+    const oq_status status = oq_slice_run(original, given, out, err);
     oq_mem_free(l->mem, given);
     return status;
 }
 
 static oq_status run_alone(oq_layers_sample *sample, size_t item, oq_error *err) {
     const oq_layers *l = sample->layers;
-    oq_slice *alone = &l->items[item].alone;
+    const oq_slice *alone = &l->items[item].alone;
     const size_t count = alone->input_count;
     oq_value *inputs = oq_mem_calloc(l->mem, 2 * count, sizeof *inputs, err), output = {0}, original = {0};
     if (!inputs) return ONNXQ_NO_MEMORY;
@@ -261,7 +260,7 @@ static oq_status run_alone(oq_layers_sample *sample, size_t item, oq_error *err)
     for (size_t i = 0; i < count; i++)
         OQ_TRY_DONE(
             make_input(sample, &l->carriers.items[alone->inputs[i]], &inputs[i], &inputs[count + i], err));
-    OQ_TRY_DONE(oq_slice_run(alone, sample->worker, inputs, &output, err));
+    OQ_TRY_DONE(oq_slice_run(alone, inputs, &output, err));
     OQ_TRY_DONE(run_original(sample, item, inputs + count, &original, err));
     status = difference_of(sample, &l->carriers.items[item], &original, &output,
                            &result_of(sample, item)->arising, err);

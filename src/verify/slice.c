@@ -47,10 +47,10 @@ static oq_status walk_up(oq_mem *mem, oq_value_id target, walk *w, oq_error *err
 }
 
 oq_status oq_slice_make(oq_mem *mem, oq_graph *graph, oq_value_id target, const int32_t *ends,
-                        bool saturate_pairs, size_t threads, oq_slice *out, oq_error *err) {
+                        bool saturate_pairs, oq_slice *out, oq_error *err) {
     walk w = {.graph = graph, .ends = ends};
     oq_status status;
-    *out = (oq_slice){.threads = threads};
+    *out = (oq_slice){0};
     OQ_TRY_DONE(walk_up(mem, target, &w, err));
     if (w.open || !w.count) goto done; // without inputs of its own there is nothing to run it on
     const oq_program_options options = {.outputs = &target,
@@ -61,8 +61,7 @@ oq_status oq_slice_make(oq_mem *mem, oq_graph *graph, oq_value_id target, const 
     OQ_TRY_DONE(oq_program_new(graph, &options, &out->program, err));
     const oq_value_id *inputs = oq_program_inputs(out->program, &out->input_count);
     out->inputs = oq_mem_calloc(mem, out->input_count, sizeof *out->inputs, err);
-    out->workers = oq_mem_calloc(mem, threads, sizeof(oq_worker *), err);
-    if (!out->inputs || !out->workers) {
+    if (!out->inputs) {
         status = ONNXQ_NO_MEMORY;
         goto done;
     }
@@ -75,16 +74,17 @@ done:
 }
 
 void oq_slice_release(oq_mem *mem, oq_slice *slice) {
-    for (size_t t = 0; slice->workers && t < slice->threads; t++) oq_worker_free(slice->workers[t]);
     oq_program_free(slice->program);
-    oq_mem_free(mem, slice->workers);
     oq_mem_free(mem, slice->inputs);
     *slice = (oq_slice){0};
 }
 
-oq_status oq_slice_run(oq_slice *slice, size_t worker, const oq_value *inputs, oq_value *output,
-                       oq_error *err) {
-    oq_worker **own = &slice->workers[worker];
-    if (!*own) OQ_TRY(oq_worker_new(slice->program, own, err));
-    return oq_worker_run(*own, inputs, output, NULL, NULL, err);
+// With a worker of its own each time: as many slices as there are layers would keep the buffers of all of
+// them.
+oq_status oq_slice_run(const oq_slice *slice, const oq_value *inputs, oq_value *output, oq_error *err) {
+    oq_worker *worker;
+    OQ_TRY(oq_worker_new(slice->program, &worker, err));
+    const oq_status status = oq_worker_run(worker, inputs, output, NULL, NULL, err);
+    oq_worker_free(worker);
+    return status;
 }
