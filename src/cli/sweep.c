@@ -157,8 +157,8 @@ static onnxq_status measure(const sweep_values *v, objects *o, onnxq_error *err)
     return onnxq_sweep(o->model, o->statistics, o->data, &how, &sweep, &o->report, err);
 }
 
-static onnxq_status open(const sweep_values *v, onnxq_session *session, const char *path, objects *o,
-                         onnxq_error *err) {
+static onnxq_status open_objects(const sweep_values *v, onnxq_session *session, const char *path, objects *o,
+                                 onnxq_error *err) {
     const text_list *judges = &v->judges;
     onnxq_status status = convert_layers(&v->convert.layers, &o->layers, err);
     if (status == ONNXQ_OK) status = onnxq_model_load(session, path, &o->model, err);
@@ -200,7 +200,7 @@ static onnxq_status run(void *values, char **positional, size_t count, onnxq_err
     objects o = {0};
     onnxq_status status = check(v, err);
     if (status == ONNXQ_OK) status = terminal_session(&v->convert.common, &session, err);
-    if (status == ONNXQ_OK) status = open(v, session, positional[0], &o, err);
+    if (status == ONNXQ_OK) status = open_objects(v, session, positional[0], &o, err);
     if (status == ONNXQ_OK) status = measure(v, &o, err);
     if (status == ONNXQ_OK) status = write(v, o.report, err);
     release(&o);

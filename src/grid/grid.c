@@ -15,7 +15,7 @@ oq_grid oq_grid_make(int bits, bool is_signed, bool narrow) {
 
 oq_dtype oq_grid_carrier(const oq_grid *grid, bool sub_byte) {
     if (sub_byte && grid->bits == 2) return grid->is_signed ? ONNXQ_INT2 : ONNXQ_UINT2;
-    if (sub_byte && grid->bits == 4) return grid->is_signed ? ONNXQ_INT4 : ONNXQ_UINT4;
+    if (sub_byte && (grid->bits == 3 || grid->bits == 4)) return grid->is_signed ? ONNXQ_INT4 : ONNXQ_UINT4;
     if (grid->bits <= 8) return grid->is_signed ? ONNXQ_INT8 : ONNXQ_UINT8;
     return grid->is_signed ? ONNXQ_INT16 : ONNXQ_UINT16;
 }

@@ -4,7 +4,7 @@
 
 #include "tensor/tensor.h"
 
-// An integer grid. The carrier dtype may be wider than the grid (3-bit weights live in int8).
+// An integer grid. The carrier dtype may be wider than the grid (3-bit weights live in INT4).
 typedef struct oq_grid {
     int bits;       // 2..16
     bool is_signed; // carrier: INT8/INT16/INT4/INT2 or the unsigned ones
@@ -14,7 +14,7 @@ typedef struct oq_grid {
 
 // Grid of `bits`; narrow applies to signed grids only.
 oq_grid oq_grid_make(int bits, bool is_signed, bool narrow);
-// Smallest 8- or 16-bit carrier, or the 4/2-bit types themselves when `sub_byte`.
+// Smallest 8- or 16-bit carrier, or down to the 4- and 2-bit types when `sub_byte`.
 oq_dtype oq_grid_carrier(const oq_grid *grid, bool sub_byte);
 
 typedef struct oq_qparam {

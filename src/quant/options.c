@@ -21,7 +21,7 @@ static int64_t opset_of(const oq_quant_options *options, int weight_bits, int ac
     const bool wide = weight_bits > 8 || activation_bits > 8;
     const bool qdq = options->format == OQ_FORMAT_QDQ || wide;
     if (qdq && weight_bits == 2) return 25;
-    if (wide || (qdq && weight_bits == 4) || options->group_size) return 21;
+    if (wide || (qdq && weight_bits <= 4) || options->group_size) return 21;
     if (options->per_channel) return 13;
     return activation_bits < 8 ? 12 : 10;
 }

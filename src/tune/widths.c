@@ -31,7 +31,8 @@ static bool packs(const search *s) {
 }
 
 static int stored_bits(const search *s, int bits) {
-    return packs(s) && (bits == 4 || bits == 2) ? bits : bits > 8 ? 16 : 8;
+    const oq_grid grid = oq_grid_make(bits, true, false);
+    return oq_dtype_info(oq_grid_carrier(&grid, packs(s)))->bits;
 }
 
 // What a width counts for the goal.

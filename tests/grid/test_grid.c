@@ -39,7 +39,7 @@ START_TEST(grids_of_all_widths) {
         ck_assert(!u.narrow && !s.narrow && n.narrow);
         ck_assert_int_eq(oq_grid_carrier(&u, false), bits <= 8 ? ONNXQ_UINT8 : ONNXQ_UINT16);
         ck_assert_int_eq(oq_grid_carrier(&n, true), bits == 2   ? ONNXQ_INT2
-                                                    : bits == 4 ? ONNXQ_INT4
+                                                    : bits <= 4 ? ONNXQ_INT4
                                                     : bits <= 8 ? ONNXQ_INT8
                                                                 : ONNXQ_INT16);
     }

@@ -137,7 +137,7 @@ END_TEST
 // Every width, symmetric or not: error falls by about 6 dB a bit, and the carrier is the narrowest there is.
 START_TEST(widths) {
     static const int bits[] = {2, 3, 4, 5, 6, 7, 8, 16};
-    static const oq_dtype carriers[] = {ONNXQ_INT2, ONNXQ_INT8, ONNXQ_INT4, ONNXQ_INT8,
+    static const oq_dtype carriers[] = {ONNXQ_INT2, ONNXQ_INT4, ONNXQ_INT4, ONNXQ_INT8,
                                         ONNXQ_INT8, ONNXQ_INT8, ONNXQ_INT8, ONNXQ_INT16};
     double last = 0;
     options.weight_asymmetric = _i == 1;
