@@ -11,6 +11,28 @@ static oq_status check_and_infer(oq_graph *graph, oq_error *err) {
     return oq_infer_graph(graph, err);
 }
 
+// One sentence about values of the main graph that are declared with another shape than they have.
+static oq_status note_misdeclared(onnxq_session *session, const oq_graph *graph, oq_error *err) {
+    const oq_gvalue *first = NULL;
+    size_t count = 0;
+    for (size_t v = 0; v < graph->value_count; v++) {
+        if (!graph->values[v]->misdeclared) continue;
+        if (!first) first = graph->values[v];
+        count++;
+    }
+    if (!first) return ONNXQ_OK;
+    oq_text note;
+    oq_text_init(&note, &session->mem);
+    oq_text_printf(&note, "the model declares '%s' as %s, but computes ", first->name, first->misdeclared);
+    oq_type_format(&first->type, &note);
+    if (count > 1) oq_text_printf(&note, ", and %zu more values wrongly", count - 1);
+    oq_text_add(&note, ": what it computes counts, and files written from it declare that");
+    if (!note.failed) oq_progress_note(&session->progress, oq_text_get(&note));
+    const bool failed = note.failed;
+    oq_text_release(&note);
+    return failed ? oq_fail(err, ONNXQ_NO_MEMORY, "out of memory while reading the model") : ONNXQ_OK;
+}
+
 onnxq_status onnxq_model_load(onnxq_session *session, const char *path, onnxq_model **out, onnxq_error *err) {
     *out = NULL;
     onnxq_model *model = oq_mem_calloc(&session->mem, 1, sizeof *model, err);
@@ -18,6 +40,7 @@ onnxq_status onnxq_model_load(onnxq_session *session, const char *path, onnxq_mo
     model->session = session;
     oq_status status = oq_onnx_load(&session->mem, path, &model->model, err);
     if (status == ONNXQ_OK) status = check_and_infer(model->model->graph, err);
+    if (status == ONNXQ_OK) status = note_misdeclared(session, model->model->graph, err);
     if (status != ONNXQ_OK) {
         oq_error_at_file(err, path);
         onnxq_model_free(model);

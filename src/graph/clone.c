@@ -155,6 +155,7 @@ static oq_gvalue *clone_value(cloning *c, const oq_gvalue *from, oq_graph *graph
     value->origin = clone_origin(c, from->origin);
     value->initializer = clone_constant(c, from->initializer);
     value->made = NULL;
+    value->misdeclared = clone_text(c, from->misdeclared);
     value->uses = clone_block(c, from->uses, from->use_capacity, sizeof *from->uses);
     if (oq_type_clone(c->model, &from->type, &value->type, c->err) != ONNXQ_OK) c->failed = true;
     if (!c->failed && !value->dead && oq_map_set(&graph->names, value->name, id, c->err) != ONNXQ_OK)

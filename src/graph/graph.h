@@ -126,8 +126,9 @@ typedef struct oq_use {
 
 typedef struct oq_gvalue {
     const char *name;
-    oq_type type;  // as far as it is known
-    bool declared; // has a value_info (or is a graph input or output) in the file
+    oq_type type;            // as far as it is known
+    bool declared;           // has a value_info (or is a graph input or output) in the file
+    const char *misdeclared; // the type that the file gave where inference contradicts its shape, else NULL
     bool is_input, is_output, is_capture;
     bool dead;    // removed; its name may be used again
     bool bounded; // an input of which the user said that it lies within [low, high]

@@ -183,15 +183,40 @@ static void clean_type(oq_type *type) {
     for (int d = 0; d < type->rank; ++d) type->dim[d] = oq_dim_as_size(type->dim[d]);
 }
 
+// Runtimes load models that declare another shape than they compute, so what is computed counts and the
+// declaration is put right. Element types must agree, and inputs are what their declaration says.
+static oq_status correct_declaration(oq_graph *graph, oq_value_id id, const oq_type *inferred,
+                                     oq_error *err) {
+    oq_gvalue *value = oq_graph_value(graph, id);
+    oq_text was;
+    oq_text_init(&was, graph->model->mem);
+    oq_type_format(&value->type, &was);
+    value->misdeclared = oq_arena_strdup(&graph->model->arena, oq_text_get(&was), err);
+    oq_text_release(&was);
+    if (!value->misdeclared) return ONNXQ_NO_MEMORY;
+    value->type = *inferred;
+    oq_graph_touch_value(graph, id);
+    return ONNXQ_OK;
+}
+
+static oq_status store_type(scope *s, oq_value_id id, const oq_type *inferred, oq_error *err) {
+    const oq_gvalue *value = oq_graph_value(s->graph, id);
+    oq_type merged = value->type;
+    const oq_dtype dtype = inferred->dtype;
+    const bool tensors = merged.kind == OQ_TYPE_TENSOR && inferred->kind == OQ_TYPE_TENSOR;
+    if (value->declared && !s->function && tensors && (!dtype || !merged.dtype || dtype == merged.dtype) &&
+        oq_type_merge(&merged, inferred, value->name, NULL) != ONNXQ_OK)
+        return correct_declaration(s->graph, id, inferred, err);
+    return oq_type_merge(&oq_graph_value(s->graph, id)->type, inferred, value->name, err);
+}
+
 static oq_status store_outputs(frame *f, oq_error *err) {
     const oq_infer_context *context = &f->context;
     for (size_t o = 0; o < context->output_count; ++o) {
         const oq_value_id id = context->node->outputs[o];
         if (id == OQ_NONE) continue;
-        oq_gvalue *value = oq_graph_value(f->scope->graph, id);
         clean_type(&context->out[o]);
-        if (context->out[o].kind != OQ_TYPE_UNKNOWN)
-            OQ_TRY(oq_type_merge(&value->type, &context->out[o], value->name, err));
+        if (context->out[o].kind != OQ_TYPE_UNKNOWN) OQ_TRY(store_type(f->scope, id, &context->out[o], err));
         known *k = known_of(f->scope, id);
         if (k && context->out_dims[o]) {
             k->elements = context->out_dims[o];

@@ -139,6 +139,38 @@ START_TEST(contradictions_are_errors) {
 }
 END_TEST
 
+static oq_model *declared_as(oq_dtype dtype, int rank, const oq_dim *dims, oq_status expected) {
+    oq_error err = {0};
+    oq_model *model =
+        test_graph(&mem, 13, "in x float32[2,3]\nconst a int64[1] 1\ny = Unsqueeze(x, a)\nout y\n");
+    oq_gvalue *y = oq_graph_value(model->graph, test_value(model, "y"));
+    y->type = oq_type_tensor(dtype, rank, dims);
+    ck_assert_int_eq(infer(model, &err), expected);
+    return model;
+}
+
+// Runtimes load such models, so what is computed counts; an element type must be the declared one.
+START_TEST(a_wrong_declaration_gives_way) {
+    oq_model *model = declared_as(ONNXQ_FLOAT, 2, (oq_dim[]){{2, NULL}, {-1, NULL}}, ONNXQ_OK);
+    expect(model, "y", "float32[2,1,3]");
+    ck_assert_str_eq(oq_graph_value(model->graph, test_value(model, "y"))->misdeclared, "float32[2,?]");
+    oq_error err = {0};
+    CK_OK(infer(model, &err), &err);
+    oq_model *copy;
+    CK_OK(oq_model_clone(model, &copy, &err), &err);
+    ck_assert_str_eq(oq_graph_value(copy->graph, test_value(copy, "y"))->misdeclared, "float32[2,?]");
+    oq_model_free(copy);
+    done(model);
+    model = declared_as(ONNXQ_FLOAT, 3, (oq_dim[]){{2, NULL}, {1, NULL}, {4, NULL}}, ONNXQ_OK);
+    expect(model, "y", "float32[2,1,3]");
+    done(model);
+    model = declared_as(ONNXQ_FLOAT, 3, NULL, ONNXQ_OK);
+    ck_assert_ptr_null(oq_graph_value(model->graph, test_value(model, "y"))->misdeclared);
+    done(model);
+    done(declared_as(ONNXQ_INT8, 3, NULL, ONNXQ_BAD_MODEL));
+}
+END_TEST
+
 // What is wrong, and a piece of the sentence that says so.
 static const struct {
     int64_t opset;
@@ -221,6 +253,7 @@ int main(void) {
     tcase_add_test(tests, reshape_cancels_symbols);
     tcase_add_test(tests, attributes_and_inputs_say_the_same);
     tcase_add_test(tests, contradictions_are_errors);
+    tcase_add_test(tests, a_wrong_declaration_gives_way);
     tcase_add_loop_test(tests, schema_breaches_are_named, 0, sizeof wrong / sizeof wrong[0]);
     tcase_add_loop_test(tests, upgrades_keep_the_type, 0, sizeof upgrades / sizeof upgrades[0]);
     suite_add_tcase(suite, tests);
