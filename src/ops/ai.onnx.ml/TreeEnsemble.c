@@ -45,7 +45,7 @@ static oq_status read_numbers(oq_run_context *context, const char *name, const d
     oq_status status =
         oq_work_of(tensor.dtype) == OQ_WORK_NONE ? oq_no_loop(context, tensor.dtype, err) : ONNXQ_OK;
     if (status == ONNXQ_OK) status = oq_scratch_array(context, *count, sizeof(double), &values, err);
-    if (status == ONNXQ_OK) oq_array_load(OQ_WORK_F64, tensor.dtype, tensor.data, values, *count);
+    if (status == ONNXQ_OK) oq_work_load_as(OQ_WORK_F64, tensor.dtype, tensor.data, values, *count);
     oq_tensor_release(&tensor);
     *out = values;
     return status;

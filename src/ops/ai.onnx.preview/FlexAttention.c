@@ -108,7 +108,7 @@ static oq_status make_scores(oq_run_context *context, const flex *a, oq_dtype dt
             ((double *)products)[i] *= scale;
     }
     OQ_TRY(oq_tensor_new(context->mem, dtype, &shape, &scores, err));
-    oq_array_store(a->work, dtype, products, scores.data, count);
+    oq_work_store_as(a->work, dtype, products, scores.data, count);
     *out = oq_value_of_tensor(scores);
     return ONNXQ_OK;
 }

@@ -127,7 +127,7 @@ static oq_status read_mask(oq_run_context *context, oq_attention *a, oq_error *e
     const size_t size = oq_work_bytes(a->work);
     void *bias = NULL;
     OQ_TRY(oq_scratch_array(context, count, size, &bias, err));
-    oq_array_load(a->work, mask->dtype, mask->data, bias, count);
+    oq_work_load_as(a->work, mask->dtype, mask->data, bias, count);
     for (size_t i = 0; i < count && mask->dtype == ONNXQ_BOOL; i++) {
         const bool allowed = ((const uint8_t *)mask->data)[i] != 0;
         if (a->work == OQ_WORK_F32) {

@@ -124,7 +124,7 @@ static oq_status write_statistics(oq_run_context *context, const batch_norm *b, 
             }
             values = blended;
         }
-        oq_array_store(b->work, out->dtype, values, out->data, b->channels);
+        oq_work_store_as(b->work, out->dtype, values, out->data, b->channels);
     }
     return ONNXQ_OK;
 }

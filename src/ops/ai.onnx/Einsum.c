@@ -198,7 +198,7 @@ static oq_status run(oq_run_context *context, oq_error *err) {
     void *arranged = NULL;
     OQ_TRY(oq_out(context, 0, dtype, &shape, &y, err));
     OQ_TRY(arrange(context, &e, &all.term, &from, all.data, &e.equation.out, &shape, &arranged, err));
-    oq_array_store(e.work, dtype, arranged, y->data, (size_t)oq_tensor_count(y));
+    oq_work_store_as(e.work, dtype, arranged, y->data, (size_t)oq_tensor_count(y));
     return ONNXQ_OK;
 }
 

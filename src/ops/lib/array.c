@@ -7,26 +7,6 @@ static bool is_native_of(oq_dtype dtype, oq_work_type work) {
     return oq_work_is_native(dtype) && oq_dtype_info(dtype)->work == work;
 }
 
-void oq_array_load(oq_work_type work, oq_dtype dtype, const void *from, void *into, size_t count) {
-    switch (work) {
-    case OQ_WORK_F32: oq_load_f32(dtype, from, into, count); break;
-    case OQ_WORK_F64: oq_load_f64(dtype, from, into, count); break;
-    case OQ_WORK_I64: oq_load_i64(dtype, from, into, count); break;
-    case OQ_WORK_U64: oq_load_u64(dtype, from, into, count); break;
-    case OQ_WORK_NONE: break;
-    }
-}
-
-void oq_array_store(oq_work_type work, oq_dtype dtype, const void *from, void *into, size_t count) {
-    switch (work) {
-    case OQ_WORK_F32: oq_store_f32(dtype, from, into, count); break;
-    case OQ_WORK_F64: oq_store_f64(dtype, from, into, count); break;
-    case OQ_WORK_I64: oq_store_i64(dtype, from, into, count); break;
-    case OQ_WORK_U64: oq_store_u64(dtype, from, into, count); break;
-    case OQ_WORK_NONE: break;
-    }
-}
-
 oq_status oq_scratch_array(oq_run_context *context, size_t count, size_t size, void **out, oq_error *err) {
     size_t bytes = 0;
     if (!oq_mul_size(count, size, &bytes)) {
@@ -46,7 +26,7 @@ oq_status oq_array_in(oq_run_context *context, const oq_tensor *tensor, oq_work_
     const size_t count = (size_t)oq_tensor_count(tensor);
     void *copy = NULL;
     OQ_TRY(oq_scratch_array(context, count, oq_work_bytes(work), &copy, err));
-    oq_array_load(work, tensor->dtype, tensor->data, copy, count);
+    oq_work_load_as(work, tensor->dtype, tensor->data, copy, count);
     *out = copy;
     return ONNXQ_OK;
 }
@@ -102,8 +82,8 @@ oq_status oq_array_out(oq_run_context *context, size_t i, oq_dtype dtype, const 
 
 void oq_array_finish(const oq_array_target *target) {
     if (target->data == target->tensor->data) return;
-    oq_array_store(target->work, target->tensor->dtype, target->data, target->tensor->data,
-                   (size_t)oq_tensor_count(target->tensor));
+    oq_work_store_as(target->work, target->tensor->dtype, target->data, target->tensor->data,
+                     (size_t)oq_tensor_count(target->tensor));
 }
 
 oq_status oq_planes_run(oq_run_context *context, const oq_planes *p, oq_error *err) {
@@ -118,9 +98,9 @@ oq_status oq_planes_run(oq_run_context *context, const oq_planes *p, oq_error *e
     for (size_t i = 0; i < p->count; i++) {
         const void *x = oq_at(p->x->data, i * p->x_plane, x_bytes);
         void *y = oq_at_mutable(p->y->data, i * p->y_plane, y_bytes);
-        if (!x_native) oq_array_load(p->work, p->x->dtype, x, x_scratch, p->x_plane);
+        if (!x_native) oq_work_load_as(p->work, p->x->dtype, x, x_scratch, p->x_plane);
         p->visit(p->self, i, x_native ? x : x_scratch, y_native ? y : y_scratch);
-        if (!y_native) oq_array_store(p->work, p->y->dtype, y_scratch, y, p->y_plane);
+        if (!y_native) oq_work_store_as(p->work, p->y->dtype, y_scratch, y, p->y_plane);
     }
     return ONNXQ_OK;
 }

@@ -4,11 +4,6 @@
 
 #include "ops/lib/work.h"
 
-// `count` elements of `dtype` in memory layout to and from an array of any working type that can
-// hold them (the dtype's own, or a wider one: uint8 as float32, float32 as double).
-void oq_array_load(oq_work_type work, oq_dtype dtype, const void *from, void *into, size_t count);
-void oq_array_store(oq_work_type work, oq_dtype dtype, const void *from, void *into, size_t count);
-
 // Scratch for `count` elements of `size` bytes; the product is checked.
 oq_status oq_scratch_array(oq_run_context *context, size_t count, size_t size, void **out, oq_error *err);
 // All elements of `tensor` as the working type: its own data when that is native, else a converted copy.

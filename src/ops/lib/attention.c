@@ -99,7 +99,7 @@ static void show(const state *s, size_t i, int stage) {
     const size_t row = (s->batch * a->q_heads + s->head) * a->queries + i;
     const void *from = oq_at(s->scores, i * a->keys, oq_work_bytes(a->work));
     void *to = oq_at_mutable(a->seen->data, row * a->keys, oq_dtype_bytes(a->seen->dtype));
-    oq_array_store(a->work, a->seen->dtype, from, to, a->keys);
+    oq_work_store_as(a->work, a->seen->dtype, from, to, a->keys);
 }
 
 static void run_head(const oq_run_context *context, const state *s) {

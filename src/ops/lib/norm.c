@@ -94,9 +94,9 @@ oq_status oq_norm_run(oq_run_context *context, const oq_norm *norm, oq_error *er
                               .visit = visit,
                               .self = &s};
     if (oq_tensor_count(x)) OQ_TRY(oq_planes_run(context, &planes, err));
-    if (norm->mean) oq_array_store(s.work, norm->mean->dtype, s.mean, norm->mean->data, norm->rows);
+    if (norm->mean) oq_work_store_as(s.work, norm->mean->dtype, s.mean, norm->mean->data, norm->rows);
     if (norm->inverse)
-        oq_array_store(s.work, norm->inverse->dtype, s.inverse, norm->inverse->data, norm->rows);
+        oq_work_store_as(s.work, norm->inverse->dtype, s.inverse, norm->inverse->data, norm->rows);
     return ONNXQ_OK;
 }
 

@@ -25,14 +25,18 @@ void oq_work_load(oq_dtype dtype, const void *from, void *into, size_t count) {
     oq_work_load_as(oq_work_of(dtype), dtype, from, into, count);
 }
 
-void oq_work_store(oq_dtype dtype, const void *from, void *into, size_t count) {
-    switch (oq_work_of(dtype)) {
+void oq_work_store_as(oq_work_type work, oq_dtype dtype, const void *from, void *into, size_t count) {
+    switch (work) {
     case OQ_WORK_F32: oq_store_f32(dtype, from, into, count); break;
     case OQ_WORK_F64: oq_store_f64(dtype, from, into, count); break;
     case OQ_WORK_I64: oq_store_i64(dtype, from, into, count); break;
     case OQ_WORK_U64: oq_store_u64(dtype, from, into, count); break;
     case OQ_WORK_NONE: break;
     }
+}
+
+void oq_work_store(oq_dtype dtype, const void *from, void *into, size_t count) {
+    oq_work_store_as(oq_work_of(dtype), dtype, from, into, count);
 }
 
 typedef struct range_job {

@@ -23,9 +23,10 @@ size_t oq_work_bytes(oq_work_type work);
 bool oq_work_is_native(oq_dtype dtype);
 // `count` elements between memory of `dtype` and its working type.
 void oq_work_load(oq_dtype dtype, const void *from, void *into, size_t count);
-// The same into a working type that is not the dtype's own (integers as float64, ...).
-void oq_work_load_as(oq_work_type work, oq_dtype dtype, const void *from, void *into, size_t count);
 void oq_work_store(oq_dtype dtype, const void *from, void *into, size_t count);
+// The same with any working type that can hold them (integers as float64, float32 as double).
+void oq_work_load_as(oq_work_type work, oq_dtype dtype, const void *from, void *into, size_t count);
+void oq_work_store_as(oq_work_type work, oq_dtype dtype, const void *from, void *into, size_t count);
 
 // Float to integer towards zero; out of range goes to the nearest end, NaN to 0: defined on every machine.
 static inline int64_t oq_to_i64(double x) {
