@@ -195,6 +195,7 @@ static oq_status quantize(const onnxq_model *model, oq_prepared *prepared, const
     if (facts->correction.tables_judged && !facts->correction.tables_kept)
         q.quant.tables_refused = "the outputs would lose more than .2 dB, on samples held out";
     OQ_TRY_DONE(oq_quantization_emit(&q, plan, graph, &tables, err));
+    oq_convert_facts_sizes(graph, plan, facts);
     if (tables) OQ_TRY_DONE(oq_convert_facts_storage(model->model, tables, facts, err));
 done:
     oq_storage_free(tables);
@@ -268,6 +269,7 @@ static oq_status convert_dynamic(const onnxq_model *model, oq_prepared *prepared
     OQ_TRY(oq_plan_make(graph, NULL, quant, &plan, err));
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
     OQ_TRY_DONE(oq_plan_emit(plan, graph, err));
+    oq_convert_facts_sizes(graph, plan, facts);
     OQ_TRY_DONE(oq_tables_emit(graph, quant, &tables, err));
     if (tables) OQ_TRY_DONE(oq_convert_facts_storage(model->model, tables, facts, err));
     OQ_TRY_DONE(oq_graph_sweep(graph, true, err));

@@ -299,8 +299,8 @@ static oq_status walk(oq_emitter *e, oq_error *err) {
         const oq_node_id id = plan->order[i];
         const int32_t index = plan->layer_of[id];
         if (index >= 0 && !plan->layers[index].dropped) {
-            const oq_layer *layer = &plan->layers[index];
-            OQ_TRY(emit_layer(e, layer, err));
+            e->layer = (size_t)index;
+            OQ_TRY(emit_layer(e, &plan->layers[index], err));
         } else if (plan->moving[id]) {
             OQ_TRY(emit_passthrough(e, oq_graph_node(e->graph, id), err));
         } else if (plan->computing[id]) {
@@ -322,26 +322,29 @@ oq_status oq_plan_emit(oq_plan *plan, oq_graph *graph, oq_error *err) {
         return oq_fail(err, ONNXQ_INTERNAL, "the plan was made for another graph");
     oq_arena arena;
     oq_arena_init(&arena, plan->mem);
-    oq_emitter e = {.plan = plan,
-                    .graph = graph,
-                    .quantized = new_ids(&arena, plan->value_count, err),
-                    .dequantized = new_ids(&arena, plan->value_count, err),
-                    .scale = new_ids(&arena, plan->value_count, err),
-                    .zero = new_ids(&arena, plan->value_count, err),
-                    .channel_scale = new_ids(&arena, plan->value_count, err),
-                    .channel_zero = new_ids(&arena, plan->value_count, err),
-                    .scale_made = new_ids(&arena, plan->value_count, err),
-                    .one = OQ_NONE,
-                    .replaced = oq_arena_calloc(&arena, plan->value_count + 1, sizeof(bool), err),
-                    .weights =
-                        oq_arena_alloc(&arena, (plan->weight_count + 1) * sizeof(oq_emitted_weight), err)};
+    oq_emitter e = {
+        .plan = plan,
+        .graph = graph,
+        .quantized = new_ids(&arena, plan->value_count, err),
+        .dequantized = new_ids(&arena, plan->value_count, err),
+        .scale = new_ids(&arena, plan->value_count, err),
+        .zero = new_ids(&arena, plan->value_count, err),
+        .channel_scale = new_ids(&arena, plan->value_count, err),
+        .channel_zero = new_ids(&arena, plan->value_count, err),
+        .scale_made = new_ids(&arena, plan->value_count, err),
+        .one = OQ_NONE,
+        .replaced = oq_arena_calloc(&arena, plan->value_count + 1, sizeof(bool), err),
+        .weights = oq_arena_alloc(&arena, (plan->weight_count + 1) * sizeof(oq_emitted_weight), err),
+        .written = oq_arena_alloc(&arena, (plan->layer_count + 1) * sizeof(oq_emitted_weight), err)};
     oq_status status = ONNXQ_NO_MEMORY;
     if (e.quantized && e.dequantized && e.scale && e.zero && e.channel_scale && e.channel_zero &&
-        e.scale_made && e.replaced && e.weights) {
+        e.scale_made && e.replaced && e.weights && e.written) {
         for (size_t i = 0; i < plan->weight_count; i++) e.weights[i] = OQ_EMITTED_WEIGHT_NONE;
+        for (size_t i = 0; i < plan->layer_count; i++) e.written[i] = OQ_EMITTED_WEIGHT_NONE;
         memset(e.clip, -1, sizeof e.clip); // OQ_NONE
         status = oq_emit_find_channels(&e, &arena, err);
         if (status == ONNXQ_OK) status = walk(&e, err);
+        if (status == ONNXQ_OK) status = oq_emit_note_sizes(&e, &arena, err);
     }
     oq_arena_release(&arena);
     return status;

@@ -7,11 +7,12 @@
 
 // The objects of one quantized constant; OQ_NONE until they are needed.
 typedef struct oq_emitted_weight {
-    oq_value_id q; // byte-wide: behind a Cast where 4- or 2-bit integers are stored
+    oq_value_id stored; // the initializer
+    oq_value_id q;      // byte-wide: behind a Cast where 4- or 2-bit integers are stored
     oq_value_id scale, zero, dequantized;
     int64_t more_rows, more_columns; // zero channels that channels.c adds: of the output, of the input
 } oq_emitted_weight;
-#define OQ_EMITTED_WEIGHT_NONE ((oq_emitted_weight){OQ_NONE, OQ_NONE, OQ_NONE, OQ_NONE, 0, 0})
+#define OQ_EMITTED_WEIGHT_NONE ((oq_emitted_weight){OQ_NONE, OQ_NONE, OQ_NONE, OQ_NONE, OQ_NONE, 0, 0})
 
 typedef struct oq_emitter {
     const oq_plan *plan;
@@ -25,7 +26,12 @@ typedef struct oq_emitter {
     oq_value_id clip[9][2];     // by width: least and greatest integer of activations; OQ_NONE until needed
     oq_emitted_weight *weights; // [weight_count]
     int64_t *more;              // [value_count] zero channels beside a value's own
+    size_t layer;               // that is being written
+    oq_emitted_weight *written; // [layer_count] the weights of each
 } oq_emitter;
+
+// sizes.c: how many bytes each layer's weights took and take, once all is written and swept.
+oq_status oq_emit_note_sizes(const oq_emitter *e, oq_arena *arena, oq_error *err);
 
 // channels.c: which values get zero channels. Fills `more` and the weights' shares of it, and the types of
 // the graph's values.

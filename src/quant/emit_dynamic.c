@@ -37,6 +37,7 @@ static oq_status weight_scale(oq_emitter *e, const oq_layer *layer, oq_value_id 
     for (size_t c = 0; c < w->outputs; c++) scale[c] = w->params[c].scale;
     const oq_status status = oq_emit_floats(e, w->value, "_scale", scale, &shape, out, err);
     oq_mem_free(e->plan->mem, scale);
+    e->written[e->layer].scale = *out;
     return status;
 }
 

@@ -74,9 +74,12 @@ oq_status oq_emit_weight_integers(oq_emitter *e, const oq_weight *weight, oq_ten
         oq_tensor_release(&integers);
         return ONNXQ_NO_MEMORY;
     }
-    OQ_TRY(oq_graph_add_initializer(e->graph, name, integers, &out->q, err));
+    OQ_TRY(oq_graph_add_initializer(e->graph, name, integers, &out->stored, err));
+    out->q = out->stored;
     if (reads_bytes(weight)) OQ_TRY(emit_bytes(e, weight, &shape, out, err));
-    return emit_weight_params(e, weight, out, err);
+    OQ_TRY(emit_weight_params(e, weight, out, err));
+    e->written[e->layer] = *out;
+    return ONNXQ_OK;
 }
 
 oq_status oq_emit_dequantize(oq_emitter *e, const oq_granularity *granularity, const oq_value_id in[3],
@@ -92,7 +95,10 @@ oq_status oq_emit_dequantize(oq_emitter *e, const oq_granularity *granularity, c
 oq_status oq_emit_weight(oq_emitter *e, const oq_weight *weight, oq_emitted_weight **out, oq_error *err) {
     oq_emitted_weight *own = *out = &e->weights[index_of(e->plan, weight)];
     oq_tensor integers;
-    if (own->q != OQ_NONE) return ONNXQ_OK;
+    if (own->q != OQ_NONE) {
+        e->written[e->layer] = *own;
+        return ONNXQ_OK;
+    }
     OQ_TRY(oq_emit_widened(e, weight, own, &integers, err));
     return oq_emit_weight_integers(e, weight, integers, own, err);
 }

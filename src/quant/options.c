@@ -18,16 +18,16 @@ oq_quant_options oq_quant_defaults(void) {
 // The opset of one pair of widths. QuantizeLinear came with 10, Clip of integers with 12, an axis of
 // QuantizeLinear with 13, its 16- and 4-bit types with 21, its 2-bit types with 25.
 static int64_t opset_of(const oq_quant_options *options, int weight_bits, int activation_bits) {
-    const bool wide = weight_bits > 8 || activation_bits > 8;
-    const bool qdq = options->format == OQ_FORMAT_QDQ || wide;
-    if (qdq && weight_bits == 2) return 25;
-    if (wide || (qdq && weight_bits <= 4) || options->group_size) return 21;
+    const bool wide = weight_bits > 8 || activation_bits > 8, dynamic = options->mode == OQ_MODE_DYNAMIC;
+    const bool sub_byte = options->format == OQ_FORMAT_QDQ || dynamic || wide;
+    if (sub_byte && weight_bits == 2) return 25;
+    if (wide || (sub_byte && weight_bits <= 4) || options->group_size) return 21;
+    if (dynamic) return 11; // DynamicQuantizeLinear
     if (options->per_channel) return 13;
     return activation_bits < 8 ? 12 : 10;
 }
 
 int64_t oq_quant_minimum_opset(const oq_quant_options *options) {
-    if (options->mode == OQ_MODE_DYNAMIC) return 11; // DynamicQuantizeLinear
     int64_t opset = opset_of(options, options->weight_bits, options->activation_bits);
     for (size_t i = 0; i < options->override_count; i++) {
         int weight_bits, activation_bits;

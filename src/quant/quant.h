@@ -110,12 +110,19 @@ typedef enum oq_node_fate {
     OQ_FATE_FOLDED       // gone: part of a quantized node
 } oq_node_fate;
 
+// Weights as floats, and as integers with their scales and zero points.
+typedef struct oq_weight_bytes {
+    uint64_t before, after;
+} oq_weight_bytes;
+
 typedef struct oq_node_plan {
     oq_node_fate fate;
-    const char *reason; // why it stays float; NULL for nodes that no rule concerns
-    const char *guard;  // what a guard keeps float around it, besides; or NULL
-    uint64_t macs;      // multiply-accumulates
-    size_t narrowed;    // output channels whose weights got a larger scale for the target
+    const char *reason;      // why it stays float; NULL for nodes that no rule concerns
+    const char *guard;       // what a guard keeps float around it, besides; or NULL
+    uint64_t macs;           // multiply-accumulates
+    size_t narrowed;         // output channels whose weights got a larger scale for the target
+    oq_weight_bytes weights; // of a quantized node, once the plan is emitted: its constant operand
+    oq_weight_bytes counted; // of these, what no node before it reads, so that sums count all once
 } oq_node_plan;
 
 // A node inside the body of another one (If, Loop, Scan) that would have a rule: always left float.
@@ -157,7 +164,7 @@ const oq_inner_node *oq_plan_inner(const oq_plan *plan, size_t *count);
 const oq_value_id *oq_plan_missing(const oq_plan *plan, size_t *count);
 oq_plan_summary oq_plan_summarize(const oq_plan *plan);
 // Writes the plan into the graph which it was made for, or into its unchanged clone: the graph becomes the
-// quantized one. Once per graph; the node plans of the main graph stay readable afterwards.
+// quantized one. Once per graph; the node plans of the main graph stay readable afterwards, and tell sizes.
 oq_status oq_plan_emit(oq_plan *plan, oq_graph *graph, oq_error *err);
 
 // How often each operator stands in the main graph, sorted by name: before and after for the final table.

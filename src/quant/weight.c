@@ -158,8 +158,11 @@ static oq_weight describe(const oq_plan *plan, const oq_layer *layer, const oq_o
         .per_channel = wants_channels(plan, layer, operand),
         .own = layer->integer && plan->tensors[layer->output].axis >= 0,
         .grid = oq_options_weight_grid(o, layer->weight_bits, is_signed, layer->shape == OQ_LAYER_MATRIX)};
-    // QuantizeLinear and DequantizeLinear have 4- and 2-bit types, integer operators have not.
-    w.carrier = oq_grid_carrier(&w.grid, o->format == OQ_FORMAT_QDQ || layer->wide);
+    // QuantizeLinear and DequantizeLinear have 4- and 2-bit types, QLinearConv and QLinearMatMul have not.
+    // MatMulInteger and ConvInteger have not either, but dynamic mode is there for small files: it takes the
+    // bytes from a Cast, which runtimes compute when they load the model.
+    w.carrier =
+        oq_grid_carrier(&w.grid, o->format == OQ_FORMAT_QDQ || o->mode == OQ_MODE_DYNAMIC || layer->wide);
     lay_out(&w, layer, operand);
     if (operand == &layer->operand[1]) cut_into_groups(&w, oq_plan_weight_group(plan, layer));
     return w;

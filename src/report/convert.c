@@ -43,6 +43,10 @@ oq_status oq_convert_facts_before(const oq_model *model, const oq_graph *prepare
     return ONNXQ_OK;
 }
 
+void oq_convert_facts_sizes(const oq_graph *graph, const oq_plan *plan, oq_convert_facts *facts) {
+    oq_json_plan_sizes(json_object_get(facts->before, "plan"), graph, plan);
+}
+
 void oq_convert_facts_release(oq_convert_facts *facts) {
     json_decref(facts->before);
     facts->before = NULL;

@@ -214,6 +214,17 @@ static void add_left(const json_t *left, oq_text *into) {
     end_table(into);
 }
 
+// Bytes of weights before and after, where there are any.
+static void add_sizes(const json_t *row, oq_text *into) {
+    char before[24], after[24];
+    const size_t was = oq_json_count(row, "bytes_before"), is = oq_json_count(row, "bytes_after");
+    if (was)
+        oq_text_printf(into, "<td>%s to %s (%.3fx)</td>", oq_format_bytes(before, sizeof before, was),
+                       oq_format_bytes(after, sizeof after, is), (double)is / (double)was);
+    else
+        oq_text_add(into, "<td></td>");
+}
+
 static void add_plan(const json_t *plan, oq_text *into) {
     size_t index;
     json_t *node;
@@ -224,7 +235,7 @@ static void add_plan(const json_t *plan, oq_text *into) {
         fmax(most, oq_json_number(node, "macs"));
     begin_table("Layers", "What became of each product, and of what stays float for a reason.",
                 "<th>node</th><th class=\"left\">operator</th><th class=\"left\">fate</th><th "
-                "colspan=\"2\">multiply-accumulates</th><th class=\"left\">reason</th>",
+                "colspan=\"2\">multiply-accumulates</th><th>weights</th><th class=\"left\">reason</th>",
                 into);
     json_array_foreach(json_object_get(plan, "nodes"), index, node) {
         const double share = macs > 0 ? oq_json_number(node, "macs") / macs : 0;
@@ -232,7 +243,9 @@ static void add_plan(const json_t *plan, oq_text *into) {
         add_row_name(node, "node", into);
         oq_text_printf(into, "<td class=\"left %s\">%s</td>", fate, fate);
         add_bar(oq_json_number(node, "macs") / most, into);
-        oq_text_printf(into, "<td>%.1f %%</td><td class=\"left why\">", 100 * share);
+        oq_text_printf(into, "<td>%.1f %%</td>", 100 * share);
+        add_sizes(node, into);
+        oq_text_add(into, "<td class=\"left why\">");
         add_text(node, "reason", into);
         if (json_object_get(node, "narrowed_channels"))
             oq_text_printf(into, "%zu channels with a larger scale for 16-bit sums of pairs",

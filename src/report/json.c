@@ -52,6 +52,30 @@ size_t oq_json_count(const json_t *object, const char *key) {
 
 json_t *oq_json_real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
+static void add(json_t *object, const char *key, json_int_t more) {
+    json_object_set_new(object, key, json_integer(json_integer_value(json_object_get(object, key)) + more));
+}
+
+void oq_json_add_sizes(json_t *operators, const char *op_type, uint64_t before, uint64_t after) {
+    json_t *kind = json_object_get(operators, op_type);
+    if (!kind) json_object_set_new(operators, op_type, kind = json_object());
+    add(kind, "weights", 1);
+    add(kind, "bytes_before", (json_int_t)before);
+    add(kind, "bytes_after", (json_int_t)after);
+}
+
+void oq_print_sizes(const json_t *operators, oq_text *into) {
+    char before[24], after[24];
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)operators, key, value) {
+        const size_t was = oq_json_count(value, "bytes_before"), is = oq_json_count(value, "bytes_after");
+        oq_text_printf(into, "  %-22s %7zu   %s -> %s (%.3fx)\n", key, oq_json_count(value, "weights"),
+                       oq_format_bytes(before, sizeof before, was), oq_format_bytes(after, sizeof after, is),
+                       was ? (double)is / (double)was : 1.);
+    }
+}
+
 static void count_operators(const oq_graph *graph, json_t *counts) {
     for (size_t i = 0; i < graph->node_count; i++) {
         const oq_node *node = graph->nodes[i];

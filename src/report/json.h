@@ -22,11 +22,17 @@ json_t *oq_json_real(double value);
 json_t *oq_json_operators(const oq_graph *graph);
 // Two such counts side by side.
 void oq_print_operators(const json_t *before, const json_t *after, oq_text *into);
+// One more node with weights of so many bytes, to {"MatMul": {"weights", "bytes_before", "bytes_after"}, ..}.
+void oq_json_add_sizes(json_t *operators, const char *op_type, uint64_t before, uint64_t after);
+void oq_print_sizes(const json_t *operators, oq_text *into);
 // Bytes of all constants of a model.
 uint64_t oq_report_constant_bytes(const oq_model *model);
 // Rows {"name", "op", "fate", "reason", "macs"} of the nodes with a compute rule or with a reason, and their
 // summary.
 json_t *oq_json_plan(const oq_graph *graph, const oq_plan *plan);
+// Adds what the plan says of sizes once it is emitted: to rows of quantized nodes "bytes_before" and
+// "bytes_after" of their weights, and "operators", sums by operator.
+void oq_json_plan_sizes(json_t *json, const oq_graph *graph, const oq_plan *plan);
 void oq_print_plan(const json_t *plan, oq_text *into);
 // Sizes of weights by operator, and one row {"node", "op", "bits", ..} or {"node", "op", "reason"} a weight.
 json_t *oq_json_storage(const oq_storage *storage);

@@ -42,6 +42,8 @@ static void add_guards(const oq_graph *graph, const oq_plan *plan, json_t *out) 
         json_decref(guards);
 }
 
+static bool has_row(const oq_node_plan *fate) { return fate->reason || fate->fate == OQ_FATE_QUANTIZED; }
+
 json_t *oq_json_plan(const oq_graph *graph, const oq_plan *plan) {
     const oq_plan_summary summary = oq_plan_summarize(plan);
     json_t *out = json_object(), *nodes = json_array();
@@ -54,7 +56,7 @@ json_t *oq_json_plan(const oq_graph *graph, const oq_plan *plan) {
     for (size_t i = 0; i < graph->node_count; i++) {
         const oq_node *node = graph->nodes[i];
         const oq_node_plan *fate = node->dead ? NULL : oq_plan_node(plan, node->id);
-        if (fate && (fate->reason || fate->fate == OQ_FATE_QUANTIZED))
+        if (fate && has_row(fate))
             json_array_append_new(nodes,
                                   row(node, fates[fate->fate], fate->reason, fate->macs, fate->narrowed));
     }
@@ -65,6 +67,25 @@ json_t *oq_json_plan(const oq_graph *graph, const oq_plan *plan) {
         json_array_append_new(nodes, row(inner[i].node, fates[OQ_FATE_FLOAT], inner[i].reason, 0, 0));
     json_object_set_new(out, "nodes", nodes);
     return out;
+}
+
+void oq_json_plan_sizes(json_t *json, const oq_graph *graph, const oq_plan *plan) {
+    json_t *operators = json_object();
+    const json_t *rows = json_object_get(json, "nodes");
+    size_t inner;
+    oq_plan_inner(plan, &inner); // their rows come last
+    const size_t count = json_array_size(rows) - inner;
+    for (size_t i = 0, at = 0; at < count; i++) {
+        const oq_node *node = graph->nodes[i]; // emission has taken it out, or made it
+        const oq_node_plan *fate = oq_plan_node(plan, node->id);
+        if (!has_row(fate)) continue;
+        json_t *own = json_array_get(rows, at++);
+        if (!fate->weights.before) continue;
+        json_object_set_new(own, "bytes_before", json_integer((json_int_t)fate->weights.before));
+        json_object_set_new(own, "bytes_after", json_integer((json_int_t)fate->weights.after));
+        oq_json_add_sizes(operators, node->op_type, fate->counted.before, fate->counted.after);
+    }
+    json_object_set_new(json, "operators", operators);
 }
 
 static void print_narrowed(const json_t *nodes, oq_text *into) {
@@ -89,6 +110,8 @@ void oq_print_plan(const json_t *plan, oq_text *into) {
         "on integers: %zu of %zu matrix products and convolutions, %.1f %% of the multiply-accumulates\n",
         oq_json_count(plan, "quantized"), oq_json_count(plan, "products"),
         macs > 0 ? 100 * share / macs : 0.);
+    if (json_object_size(json_object_get(plan, "operators"))) oq_text_add(into, "their weights:\n");
+    oq_print_sizes(json_object_get(plan, "operators"), into);
     print_narrowed(json_object_get(plan, "nodes"), into);
     if (oq_json_count(plan, "ranges_from_bounds"))
         oq_text_printf(into, "ranges of %zu tensors follow from the model and its inputs' ranges alone\n",

@@ -51,6 +51,8 @@ typedef struct oq_convert_facts {
 
 oq_status oq_convert_facts_before(const oq_model *model, const oq_graph *prepared, const oq_plan *plan,
                                   oq_convert_facts *facts, oq_error *err);
+// What the plan's weights take, once it is emitted into `graph`.
+void oq_convert_facts_sizes(const oq_graph *graph, const oq_plan *plan, oq_convert_facts *facts);
 // The same of weights and tables that are stored as integers.
 oq_status oq_convert_facts_storage(const oq_model *model, const oq_storage *storage, oq_convert_facts *facts,
                                    oq_error *err);

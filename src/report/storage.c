@@ -33,10 +33,6 @@ static json_t *row(const oq_storage *storage, const oq_stored_use *use) {
     return out;
 }
 
-static void add(json_t *object, const char *key, json_int_t more) {
-    json_object_set_new(object, key, json_integer(json_integer_value(json_object_get(object, key)) + more));
-}
-
 // Layers and bytes by operator; a constant that several nodes read counts for the first.
 static json_t *by_operator(const oq_storage *storage) {
     json_t *out = json_object();
@@ -45,14 +41,11 @@ static json_t *by_operator(const oq_storage *storage) {
         const oq_stored_use *use = &storage->uses[i];
         const char *op_type = oq_graph_node(storage->graph, use->node)->op_type;
         if (use->reason || storage->items[use->stored].dropped) continue;
-        json_t *kind = json_object_get(out, op_type);
-        if (!kind) json_object_set_new(out, op_type, kind = json_object());
-        add(kind, "weights", 1);
         const bool first = use->stored == counted; // entries are made in the order of their first uses
         if (first) counted++;
         const oq_stored *stored = &storage->items[use->stored];
-        add(kind, "bytes_before", first ? (json_int_t)oq_stored_bytes_before(stored) : 0);
-        add(kind, "bytes_after", first ? (json_int_t)oq_stored_bytes_after(stored) : 0);
+        oq_json_add_sizes(out, op_type, first ? oq_stored_bytes_before(stored) : 0,
+                          first ? oq_stored_bytes_after(stored) : 0);
     }
     return out;
 }
@@ -67,18 +60,11 @@ json_t *oq_json_storage(const oq_storage *storage) {
 }
 
 void oq_print_storage(const json_t *storage, oq_text *into) {
-    char before[24], after[24];
-    const char *key;
     json_t *value;
     size_t index;
     bool title = false;
     oq_text_add(into, "weights stored as integers, computed in float:\n");
-    json_object_foreach(json_object_get(storage, "operators"), key, value) {
-        const size_t was = oq_json_count(value, "bytes_before"), is = oq_json_count(value, "bytes_after");
-        oq_text_printf(into, "  %-22s %7zu   %s -> %s (%.3fx)\n", key, oq_json_count(value, "weights"),
-                       oq_format_bytes(before, sizeof before, was), oq_format_bytes(after, sizeof after, is),
-                       was ? (double)is / (double)was : 1.);
-    }
+    oq_print_sizes(json_object_get(storage, "operators"), into);
     json_array_foreach(json_object_get(storage, "nodes"), index, value) {
         if (!json_object_get(value, "reason")) continue;
         if (!title) oq_text_add(into, "left float:\n");
