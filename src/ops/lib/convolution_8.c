@@ -136,7 +136,7 @@ static oq_status saturating(oq_run_context *context, const oq_convolution_8 *c, 
 oq_status oq_convolution_8_run(oq_run_context *context, oq_convolution_8 *c, oq_error *err) {
     const oq_packed *state = context->state;
     oq_conv_shape shape;
-    if (!c->plan->out_image) return ONNXQ_OK;
+    if (!c->plan->out_image || !c->plan->filters) return ONNXQ_OK; // nothing to compute
     if (saturates(context, c)) return saturating(context, c, err);
     if (!c->plan->patch || !oq_convolution_shape(c->plan, &shape)) {
         plain(c);

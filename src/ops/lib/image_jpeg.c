@@ -131,7 +131,8 @@ static void read_scan(jpeg *j) {
     component *scanned[MOST_COMPONENTS];
     const size_t count = oq_image_number(&j->b, 1);
     if (!count || count > j->count) j->b.bad = true;
-    for (size_t i = 0; i < count && !j->b.bad; i++) {
+    if (j->b.bad) return;
+    for (size_t i = 0; i < count; i++) {
         const unsigned id = oq_image_number(&j->b, 1), tables = oq_image_number(&j->b, 1);
         component *c = NULL;
         for (size_t k = 0; k < j->count; k++)
