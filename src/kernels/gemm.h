@@ -24,6 +24,8 @@ typedef struct oq_gemm_f32 {
     const float *bias; // [N] added after the sum, or NULL
     float low, high;   // with OQ_EPILOGUE_CLAMP
     oq_epilogue epilogue;
+    size_t skip;   // columns before it need not be computed: whole tiles of them are left alone
+    bool add;      // the chains go on from what stands in c
     oq_pool *pool; // or NULL
 } oq_gemm_f32;
 

@@ -64,7 +64,7 @@ void OQ_FN(gemm_f32_span)(const oq_gemm_f32 *g, const oq_span *span) {
                 .b_panel = g->k * OQ_NR,
                 .c = (int32_t *)(void *)(g->c + row * g->ldc + span->column),
                 .ldc = g->ldc,
-                .first = group == 0,
+                .first = group == 0 && !g->add,
                 .last = group + groups == g->k,
                 .finish_f32 = {.column_bias = g->bias ? g->bias + span->column : NULL,
                                .clamp = g->epilogue == OQ_EPILOGUE_CLAMP,

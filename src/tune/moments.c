@@ -7,16 +7,15 @@
 enum { JUDGE_EVERY = 4 };
 // Rows that moments are taken of: some for each input of a sum, between two limits.
 enum { ROWS_PER_INPUT = 4, LEAST_ROWS = 2048, MOST_ROWS = 6144 };
-enum { CHUNK = 16 }; // rows that a thread fills in at once
 
 // A sample, and which of all rows it gives.
 typedef struct source {
     size_t sample, first, count;
     oq_patches patches;
-    bool open;
     oq_value value[2]; // x^, x
     oq_patches_source from[2];
     float table[256];
+    int64_t *at; // [cells, count] where the rows lie
 } source;
 
 typedef struct gathering {
@@ -63,10 +62,11 @@ static oq_status list_sources(gathering *g, bool judging, oq_error *err) {
     return ONNXQ_OK;
 }
 
-static void close_source(source *s) {
+static void close_source(oq_mem *mem, source *s) {
     oq_value_release(&s->value[0]);
     oq_value_release(&s->value[1]);
-    s->open = false;
+    oq_mem_free(mem, s->at);
+    s->at = NULL;
 }
 
 static oq_status open_source(void *self, size_t index, size_t worker, oq_error *err) {
@@ -74,8 +74,12 @@ static oq_status open_source(void *self, size_t index, size_t worker, oq_error *
     const oq_moments *m = g->m;
     source *s = &g->sources[g->begin + index];
     (void)worker;
-    if (s->open) return ONNXQ_OK;
-    s->open = true;
+    if (s->at) return ONNXQ_OK;
+    s->at = oq_mem_alloc(m->l->mem, (s->patches.cells * s->count + 1) * sizeof *s->at, err);
+    if (!s->at) return ONNXQ_NO_MEMORY;
+    for (size_t i = 0; i < s->count; i++)
+        oq_patches_locate(&s->patches, oq_patches_choose(&s->patches, s->count, i, s->sample), s->at + i,
+                          s->count);
     for (int i = 0; i < 2; i++) {
         bool bytes;
         OQ_TRY(oq_lockstep_peek(m->l, m->part, m->input, s->sample, i ? OQ_STREAM_FLOAT : OQ_STREAM_QUANTIZED,
@@ -85,36 +89,33 @@ static oq_status open_source(void *self, size_t index, size_t worker, oq_error *
     return ONNXQ_OK;
 }
 
-static oq_status fill_rows(void *self, size_t index, size_t worker, oq_error *err) {
+static void fill_columns(const void *self, size_t from, size_t to, float *x, float *x_quantized,
+                         size_t pitch) {
     const gathering *g = self;
-    const size_t from = index * CHUNK, to = g->block - from < CHUNK ? g->block : from + CHUNK;
     const source *s = &g->sources[g->begin];
-    (void)worker, (void)err;
-    for (size_t i = from; i < to; i++) {
-        const size_t row = g->done + i;
-        float *x, *x_quantized;
-        while (row >= s->first + s->count) s++;
-        const size_t position = oq_patches_choose(&s->patches, s->count, row - s->first, s->sample);
-        oq_gram_row(g->gram, i, &x, &x_quantized);
-        oq_patches_row(&s->patches, &s->from[0], position, x_quantized);
-        oq_patches_row(&s->patches, &s->from[1], position, x);
+    for (size_t row = g->done; row < g->done + g->block; s++) {
+        const size_t first = row - s->first, left = s->count - first, rest = g->done + g->block - row,
+                     count = left < rest ? left : rest, i = row - g->done;
+        oq_patches_columns(&s->patches, &s->from[0], s->at + first, s->count, count, from, to,
+                           x_quantized + i, pitch);
+        oq_patches_columns(&s->patches, &s->from[1], s->at + first, s->count, count, from, to, x + i, pitch);
+        row += count;
     }
-    return ONNXQ_OK;
 }
 
 // As many rows as there is room for.
 static oq_status gather_block(gathering *g, oq_error *err) {
     oq_pool *pool = g->m->l->pool;
-    const size_t room = oq_gram_room(g->gram), left = g->rows - g->done;
+    const oq_gram_source rows = {.self = g, .fill = fill_columns};
+    const size_t left = g->rows - g->done;
     size_t end = g->begin;
-    g->block = left < room ? left : room;
+    g->block = left < OQ_GRAM_ROOM ? left : OQ_GRAM_ROOM;
     while (end < g->count && g->sources[end].first < g->done + g->block) end++;
     OQ_TRY(oq_pool_run(pool, end - g->begin, open_source, g, err));
-    OQ_TRY(oq_pool_run(pool, (g->block + CHUNK - 1) / CHUNK, fill_rows, g, err));
-    OQ_TRY(oq_gram_take(g->gram, g->block, err));
+    OQ_TRY(oq_gram_add(g->gram, g->block, &rows, err));
     g->done += g->block;
     while (g->begin < end && g->sources[g->begin].first + g->sources[g->begin].count <= g->done)
-        close_source(&g->sources[g->begin++]);
+        close_source(g->m->l->mem, &g->sources[g->begin++]);
     return ONNXQ_OK;
 }
 
@@ -123,7 +124,7 @@ oq_status oq_moments_gather(const oq_moments *m, bool judging, oq_gram *gram, oq
     oq_status status = oq_gram_begin(gram, m->l->mem, m->l->pool, m->groups, m->depth, m->centred, err);
     if (status == ONNXQ_OK) status = list_sources(&g, judging, err);
     while (status == ONNXQ_OK && g.done < g.rows) status = gather_block(&g, err);
-    for (size_t i = 0; g.sources && i < g.count; i++) close_source(&g.sources[i]);
+    for (size_t i = 0; g.sources && i < g.count; i++) close_source(m->l->mem, &g.sources[i]);
     oq_mem_free(m->l->mem, g.sources);
     return status == ONNXQ_OK ? oq_gram_end(gram, err) : status;
 }

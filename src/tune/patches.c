@@ -11,6 +11,7 @@ static oq_status of_convolution(const oq_node *node, const oq_shape *x, const oq
                         .groups = c.groups,
                         .depth = c.patch,
                         .window = c.window,
+                        .cells = (size_t)oq_window_cells(&c.window),
                         .channels = c.channels,
                         .plane = oq_window_in_plane(&c.window),
                         .places = oq_window_out_plane(&c.window)};
@@ -27,11 +28,11 @@ oq_status oq_patches_of(const oq_graph *graph, const oq_layer *layer, const oq_s
     // The activation on the left has K last, on the right last but one; transposed the other way round.
     const bool last = x->rank < 2 || (constant == 1) != layer->operand[1 - constant].transposed;
     const int axis = x->rank - (last ? 1 : 2);
-    *out = (oq_patches){.groups = 1};
+    *out = (oq_patches){.groups = 1, .cells = 1};
     if (x->rank < 1) return ONNXQ_OK;
-    out->depth = (size_t)x->dim[axis];
-    out->inner_count = (size_t)oq_shape_range_count(x, axis + 1, x->rank);
-    out->positions = (size_t)oq_shape_range_count(x, 0, axis) * out->inner_count;
+    out->depth = out->channels = (size_t)x->dim[axis];
+    out->plane = out->places = (size_t)oq_shape_range_count(x, axis + 1, x->rank);
+    out->positions = (size_t)oq_shape_range_count(x, 0, axis) * out->places;
     return ONNXQ_OK;
 }
 
@@ -50,40 +51,35 @@ static void split(int64_t index, const int64_t *sizes, int count, int64_t *out) 
     for (int a = count; a-- > 0; index /= sizes[a]) out[a] = index % sizes[a];
 }
 
-// `count` elements from number `first`, `step` apart, into every `row_step`-th of the row.
-static void pick(const oq_patches_source *x, size_t first, size_t step, size_t count, float *restrict row,
-                 size_t row_step) {
-    if (x->table) {
-        const uint8_t *bytes = (const uint8_t *)x->data + first;
-        for (size_t i = 0; i < count; i++) row[i * row_step] = x->table[bytes[i * step]];
-    } else {
-        const float *values = (const float *)x->data + first;
-        for (size_t i = 0; i < count; i++) row[i * row_step] = values[i * step];
+void oq_patches_locate(const oq_patches *p, size_t position, int64_t *at, size_t step) {
+    const size_t image = position / p->places, place = position % p->places;
+    const int64_t first = (int64_t)(image * p->channels * p->plane);
+    int64_t where[OQ_WINDOW_MAX], cell[OQ_WINDOW_MAX];
+    if (!p->convolution) {
+        *at = first + (int64_t)place;
+        return;
+    }
+    split((int64_t)place, p->window.out, p->window.spatial, where);
+    for (size_t t = 0; t < p->cells; t++) {
+        split((int64_t)t, p->window.kernel, p->window.spatial, cell);
+        const int64_t in = cell_at(&p->window, where, cell);
+        at[t * step] = in < 0 ? -1 : first + in;
     }
 }
 
-// Cell by cell, so that where it lies is found once for all channels.
-static void convolution_row(const oq_patches *p, const oq_patches_source *x, size_t position, float *row) {
-    const oq_window *w = &p->window;
-    int64_t place[OQ_WINDOW_MAX], cell[OQ_WINDOW_MAX];
-    const size_t cells = (size_t)oq_window_cells(w), image = position / p->places * p->channels * p->plane;
-    split((int64_t)(position % p->places), w->out, w->spatial, place);
-    for (size_t t = 0; t < cells; t++) {
-        split((int64_t)t, w->kernel, w->spatial, cell);
-        const int64_t at = cell_at(w, place, cell);
-        if (at >= 0)
-            pick(x, image + (size_t)at, p->plane, p->channels, row + t, cells);
-        else
-            for (size_t c = 0; c < p->channels; c++) row[c * cells + t] = 0;
+void oq_patches_columns(const oq_patches *p, const oq_patches_source *x, const int64_t *at, size_t step,
+                        size_t count, size_t from, size_t to, float *out, size_t pitch) {
+    for (size_t k = from; k < to; k++, out += pitch) {
+        const int64_t *own = at + k % p->cells * step;
+        const size_t channel = k / p->cells * p->plane;
+        if (x->table) {
+            const uint8_t *bytes = (const uint8_t *)x->data + channel;
+            for (size_t i = 0; i < count; i++) out[i] = own[i] < 0 ? 0 : x->table[bytes[own[i]]];
+        } else {
+            const float *values = (const float *)x->data + channel;
+            for (size_t i = 0; i < count; i++) out[i] = own[i] < 0 ? 0 : values[own[i]];
+        }
     }
-}
-
-void oq_patches_row(const oq_patches *p, const oq_patches_source *x, size_t position, float *row) {
-    if (p->convolution)
-        convolution_row(p, x, position, row);
-    else
-        pick(x, position / p->inner_count * p->depth * p->inner_count + position % p->inner_count,
-             p->inner_count, p->depth, row, 1);
 }
 
 // splitmix64 (Steele, Lea, Flood 2014).

@@ -8,14 +8,14 @@
 // The input of a layer with one constant operand, seen as a matrix [positions, groups * depth]: of a
 // convolution the window below each place of the output, padding included; of a matrix product the vectors
 // along K.
+// Column number c * cells + t is cell t of the window in channel c, whose elements lie `plane` after those of
+// channel c - 1; matrices have one cell, and a channel for each element along K.
 typedef struct oq_patches {
     size_t groups, depth, positions;
-    // Matrices: element k of position (outer, inner) lies at (outer * depth + k) * inner_count + inner.
-    size_t inner_count;
-    // Convolutions: the placed window; elements of an input channel, places of an output channel.
+    size_t cells, channels, plane;
     bool convolution;
-    oq_window window;
-    size_t channels, plane, places;
+    oq_window window; // placed
+    size_t places;    // of an output channel, or of a matrix behind K
 } oq_patches;
 
 // For an input of shape x; `weight` is the shape of the layer's constant operand.
@@ -27,8 +27,12 @@ typedef struct oq_patches_source {
     const float *table; // [256] or NULL
 } oq_patches_source;
 
-// The row [groups * depth] of one position of x.
-void oq_patches_row(const oq_patches *p, const oq_patches_source *x, size_t position, float *row);
+// Where channel 0 of each cell of a position lies in x, or -1 in the padding: at[t * step], t < cells.
+void oq_patches_locate(const oq_patches *p, size_t position, int64_t *at, size_t step);
+// Columns [from, to) of `count` positions: of column k at x's place in `at` [cells, step], which locating
+// filled, to out[(k - from) * pitch + i].
+void oq_patches_columns(const oq_patches *p, const oq_patches_source *x, const int64_t *at, size_t step,
+                        size_t count, size_t from, size_t to, float *out, size_t pitch);
 // Position number `i` of `take` that stand for all: one from each of as many stretches of equal length, at a
 // place that depends on `i` and `seed` alone.
 size_t oq_patches_choose(const oq_patches *p, size_t take, size_t i, uint64_t seed);

@@ -68,6 +68,8 @@ START_TEST(f32_is_one_chain_everywhere) {
                                    -0.5f,
                                    2.0f,
                                    epilogue,
+                                   0,
+                                   false,
                                    pool};
             oq_gemm_f32_run(&g);
             CK_SAME_BITS(c, expected, s.m * ldc * sizeof(float), "table %zu, %zu threads, %zu x %zu x %zu", t,
@@ -216,6 +218,39 @@ START_TEST(special_values_travel) {
 }
 END_TEST
 
+// Two halves along k, the second one added to the first, are the whole; columns that are skipped may be left
+// alone, all others are there.
+START_TEST(chains_go_on_and_columns_are_skipped) {
+    sizes s = random_sizes(_i);
+    s.k += 2;
+    const size_t half = s.k / 2, skip = s.n / 3;
+    float *a = test_block(s.m * s.k * sizeof(float)), *b = test_block(s.k * s.n * sizeof(float));
+    float *whole = test_block(s.m * s.n * sizeof(float)), *c = test_block(s.m * s.n * sizeof(float));
+    const oq_kernel_table *tables[4];
+    test_random_floats(a, s.m * s.k);
+    test_random_floats(b, s.k * s.n);
+    for (size_t t = 0, count = test_tables(tables); t < count; t++) {
+        oq_kernels_use(tables[t]);
+        float *packed = packed_f32(b, s.n, false, s),
+              *first = packed_f32(b, s.n, false, (sizes){s.m, s.n, half}),
+              *second = packed_f32(b + half * s.n, s.n, false, (sizes){s.m, s.n, s.k - half});
+        oq_gemm_f32 g = {.m = s.m, .n = s.n, .k = s.k, .a = a, .a_row = s.k, .a_column = 1, .ldc = s.n};
+        g.b = packed, g.c = whole;
+        oq_gemm_f32_run(&g);
+        g.skip = skip, g.c = c;
+        g.b = first, g.k = half;
+        oq_gemm_f32_run(&g);
+        g.a += half, g.b = second, g.k = s.k - half, g.add = true;
+        oq_gemm_f32_run(&g);
+        for (size_t i = 0; i < s.m; i++)
+            CK_SAME_BITS(c + i * s.n + skip, whole + i * s.n + skip, (s.n - skip) * sizeof(float),
+                         "table %zu, row %zu of %zu x %zu x %zu", t, i, s.m, s.n, s.k);
+        test_free(packed), test_free(first), test_free(second);
+    }
+    test_free(a), test_free(b), test_free(whole), test_free(c);
+}
+END_TEST
+
 START_TEST(impossible_sizes_are_told) {
     ck_assert_uint_eq(oq_gemm_f32_packed_bytes(SIZE_MAX / 8, 64), SIZE_MAX);
     ck_assert_uint_eq(oq_gemm_f32_packed_bytes(4, SIZE_MAX), SIZE_MAX);
@@ -229,6 +264,7 @@ int main(void) {
     tcase_add_loop_test(tcase, f32_is_one_chain_everywhere, 0, 40);
     tcase_add_loop_test(tcase, integers_are_exact_everywhere, 0, 40);
     tcase_add_loop_test(tcase, fused_requantization_equals_the_two_steps, 0, 30);
+    tcase_add_loop_test(tcase, chains_go_on_and_columns_are_skipped, 0, 30);
     tcase_add_test(tcase, special_values_travel);
     tcase_add_test(tcase, impossible_sizes_are_told);
     suite_add_tcase(suite, tcase);

@@ -46,7 +46,15 @@ static size_t output_at(const oq_layer *layer, const oq_patches *p, size_t outpu
                         size_t o) {
     if (p->convolution) return (position / p->places * outputs + o) * p->places + position % p->places;
     if (layer->operand[1].weight) return position * outputs + o;
-    return (position / p->inner_count * outputs + o) * p->inner_count + position % p->inner_count;
+    return (position / p->places * outputs + o) * p->places + position % p->places;
+}
+
+// The row of one position, column by column.
+static void row_of(const oq_patches *p, const oq_patches_source *x, size_t position, float *row) {
+    int64_t at[64];
+    ck_assert_uint_le(p->cells, 64);
+    oq_patches_locate(p, position, at, 1);
+    oq_patches_columns(p, x, at, 1, 1, 0, p->groups * p->depth, row, 1);
 }
 
 // Bytes that number the entries of a table give the row that these entries would.
@@ -59,8 +67,8 @@ static void check_bytes(const oq_patches *p, size_t position, size_t count) {
         bytes[i] = (uint8_t)(i * 37 + 11);
         values[i] = table[bytes[i]];
     }
-    oq_patches_row(p, &(oq_patches_source){.data = bytes, .table = table}, position, row);
-    oq_patches_row(p, &(oq_patches_source){.data = values}, position, wanted);
+    row_of(p, &(oq_patches_source){.data = bytes, .table = table}, position, row);
+    row_of(p, &(oq_patches_source){.data = values}, position, wanted);
     ck_assert_mem_eq(row, wanted, p->groups * p->depth * sizeof *row);
 }
 
@@ -75,7 +83,7 @@ static void check(const oq_layer *layer, const oq_tensor *x, const oq_tensor *y)
     ck_assert_uint_le(p.groups * p.depth, 256);
     for (size_t position = 0; position < p.positions; position++) {
         check_bytes(&p, position, (size_t)oq_tensor_count(x));
-        oq_patches_row(&p, &(oq_patches_source){.data = x->data}, position, row);
+        row_of(&p, &(oq_patches_source){.data = x->data}, position, row);
         for (size_t o = 0; o < rows.outputs; o++) {
             const size_t group = o / (rows.outputs / p.groups);
             double sum = 0;
@@ -117,6 +125,32 @@ START_TEST(rows_times_weights_are_the_layer) {
     check(layer, &x.tensor, &y.tensor);
     oq_value_release(&x);
     oq_value_release(&y);
+    test_pair_release(&pair);
+}
+END_TEST
+
+// Some columns of several positions at once are what they are one by one.
+START_TEST(columns_are_parts_of_rows) {
+    enum { COUNT = 9, PITCH = 13 };
+    prepare(layers[_i]);
+    oq_shape shape;
+    const oq_type *type = &oq_graph_value(pair.original->graph, test_value(pair.original, "x"))->type;
+    shape.rank = type->rank;
+    for (int i = 0; i < type->rank; i++) shape.dim[i] = type->dim[i].size;
+    oq_value x = random_input(&shape);
+    const oq_patches_source source = {.data = x.tensor.data};
+    oq_patches p;
+    CK_OK(oq_patches_of(pair.original->graph, oq_plan_layer(pair.plan, 0), &shape, &p, &err), &err);
+    const size_t width = p.groups * p.depth, from = width / 3, to = width - 1;
+    int64_t at[64 * COUNT];
+    float row[256], columns[256 * PITCH];
+    for (size_t i = 0; i < COUNT; i++) oq_patches_locate(&p, i * 5 % p.positions, at + i, COUNT);
+    oq_patches_columns(&p, &source, at + 2, COUNT, COUNT - 2, from, to, columns, PITCH);
+    for (size_t i = 2; i < COUNT; i++) {
+        row_of(&p, &source, i * 5 % p.positions, row);
+        for (size_t k = from; k < to; k++) ck_assert_float_eq(columns[(k - from) * PITCH + i - 2], row[k]);
+    }
+    oq_value_release(&x);
     test_pair_release(&pair);
 }
 END_TEST
@@ -179,6 +213,7 @@ int main(void) {
     TCase *rows = tcase_create("rows");
     const int count = sizeof layers / sizeof *layers;
     tcase_add_loop_test(rows, rows_times_weights_are_the_layer, 0, count);
+    tcase_add_loop_test(rows, columns_are_parts_of_rows, 0, count);
     tcase_add_loop_test(rows, integers_that_are_set_come_out, 0, count);
     tcase_add_loop_test(rows, what_has_no_rows_says_why, 0, 3);
     tcase_add_test(rows, positions_are_spread);

@@ -27,18 +27,36 @@ typedef struct setting {
     oq_round_problem problem;
 } setting;
 
-// Inputs that hang together: neighbours share most of what they are; the quantized ones are off by a tenth.
-static void add_rows(oq_gram *gram, size_t count, uint64_t seed) {
-    for (size_t r = 0; r < count; r++) {
-        float *x, *xq;
-        float common = noise(&seed);
-        oq_gram_row(gram, 0, &x, &xq);
-        for (size_t k = 0; k < gram->groups * gram->depth; k++) {
-            common = 0.9F * common + 0.3F * noise(&seed);
-            x[k] = common + 0.5F;
-            xq[k] = x[k] + 0.1F * noise(&seed) + 0.05F;
+// Rows as they come, of as many columns as are asked for.
+typedef struct maker {
+    float x[OQ_GRAM_ROOM][WIDE], xq[OQ_GRAM_ROOM][WIDE];
+    size_t count;
+} maker;
+
+static void fill(const void *self, size_t from, size_t to, float *x, float *xq, size_t pitch) {
+    const maker *m = self;
+    for (size_t k = from; k < to; k++, x += pitch, xq += pitch)
+        for (size_t i = 0; i < m->count; i++) {
+            x[i] = m->x[i][k];
+            xq[i] = m->xq[i][k];
         }
-        CK_OK(oq_gram_take(gram, 1, &err), &err);
+}
+
+// Inputs that hang together: neighbours share most of what they are; the quantized ones are off by a tenth.
+static void add_rows(oq_gram *gram, size_t count, size_t room, uint64_t seed) {
+    static maker m;
+    for (size_t r = 0; r < count; r += m.count) {
+        m.count = count - r < room ? count - r : room;
+        for (size_t i = 0; i < m.count; i++) {
+            float common = noise(&seed);
+            for (size_t k = 0; k < gram->groups * gram->depth; k++) {
+                common = 0.9F * common + 0.3F * noise(&seed);
+                m.x[i][k] = common + 0.5F;
+                m.xq[i][k] = m.x[i][k] + 0.1F * noise(&seed) + 0.05F;
+            }
+        }
+        const oq_gram_source source = {.self = &m, .fill = fill};
+        CK_OK(oq_gram_add(gram, m.count, &source, &err), &err);
     }
 }
 
@@ -52,7 +70,7 @@ static void begin(setting *s, int bits, oq_pool *pool) {
         s->q[i] = oq_quantize_one(&grid, s->params[i / DEPTH], s->w[i]);
     }
     CK_OK(oq_gram_begin(&s->gram, &mem, pool, 1, DEPTH, true, &err), &err);
-    add_rows(&s->gram, SAMPLES, 77);
+    add_rows(&s->gram, SAMPLES, OQ_GRAM_ROOM, 77);
     CK_OK(oq_gram_end(&s->gram, &err), &err);
     s->problem = (oq_round_problem){.mem = &mem,
                                     .pool = pool,
@@ -282,6 +300,20 @@ END_TEST
 
 // --- moments ---
 
+typedef struct deep_rows {
+    const float *x, *xq; // [count, width]
+    size_t width, count;
+} deep_rows;
+
+static void fill_deep(const void *self, size_t from, size_t to, float *x, float *xq, size_t pitch) {
+    const deep_rows *r = self;
+    for (size_t k = from; k < to; k++, x += pitch, xq += pitch)
+        for (size_t i = 0; i < r->count; i++) {
+            x[i] = r->x[i * r->width + k];
+            xq[i] = r->xq[i * r->width + k];
+        }
+}
+
 typedef struct rows {
     double x[SAMPLES][WIDE], xq[SAMPLES][WIDE], mean[WIDE], mean_q[WIDE];
 } rows;
@@ -307,8 +339,7 @@ START_TEST(moments_are_those_of_the_rows) {
     oq_gram gram;
     collect(&r);
     CK_OK(oq_gram_begin(&gram, &mem, NULL, 2, DEPTH, _i, &err), &err);
-    gram.room = 7; // blocks that do not end with the rows
-    add_rows(&gram, SAMPLES, 77);
+    add_rows(&gram, SAMPLES, 7, 77); // blocks that do not end with the rows
     CK_OK(oq_gram_end(&gram, &err), &err);
     ck_assert(gram.rows == SAMPLES);
     for (size_t g = 0; g < 2; g++)
@@ -328,6 +359,46 @@ START_TEST(moments_are_those_of_the_rows) {
                               (double)gram.drift[at], drift);
             }
     oq_gram_release(&gram);
+    ck_assert_uint_eq(mem.used, 0);
+}
+END_TEST
+
+// More inputs than a thread fills in or multiplies at once, and more rows than a block: of every element of
+// both matrices, for one group and for several.
+START_TEST(wide_moments_are_those_of_the_rows) {
+    enum { DEEP = 250, COUNT = 300 };
+    static float x[COUNT][DEEP], xq[COUNT][DEEP];
+    uint64_t seed = 9;
+    oq_pool *pool;
+    oq_gram gram;
+    for (size_t i = 0; i < COUNT; i++)
+        for (size_t k = 0; k < DEEP; k++) {
+            x[i][k] = noise(&seed);
+            xq[i][k] = x[i][k] + 0.1F * noise(&seed);
+        }
+    CK_OK(oq_pool_new(&mem, 3, &pool, &err), &err);
+    const size_t groups = (size_t)_i, depth = DEEP / groups;
+    CK_OK(oq_gram_begin(&gram, &mem, pool, groups, depth, false, &err), &err);
+    for (size_t first = 0; first < COUNT; first += OQ_GRAM_ROOM) {
+        const deep_rows part = {&x[first][0], &xq[first][0], DEEP,
+                                COUNT - first < OQ_GRAM_ROOM ? COUNT - first : OQ_GRAM_ROOM};
+        CK_OK(oq_gram_add(&gram, part.count, &(oq_gram_source){.self = &part, .fill = fill_deep}, &err),
+              &err);
+    }
+    CK_OK(oq_gram_end(&gram, &err), &err);
+    for (size_t i = 0; i < groups * depth; i++)
+        for (size_t j = i / depth * depth; j < (i / depth + 1) * depth; j++) {
+            const size_t at = i * depth + j % depth;
+            double second = 0, drift = 0;
+            for (size_t r = 0; r < COUNT; r++) {
+                second += (double)xq[r][i] * (double)xq[r][j] / COUNT;
+                drift += ((double)x[r][i] - (double)xq[r][i]) * (double)xq[r][j] / COUNT;
+            }
+            ck_assert_msg(fabs((double)gram.second[at] - second) < 1e-6, "second %zu %zu", i, j);
+            ck_assert_msg(fabs((double)gram.drift[at] - drift) < 1e-6, "drift %zu %zu", i, j);
+        }
+    oq_gram_release(&gram);
+    oq_pool_free(pool);
     ck_assert_uint_eq(mem.used, 0);
 }
 END_TEST
@@ -356,7 +427,8 @@ int main(void) {
     tcase_add_loop_test(laws, threads_change_no_bit, 0, METHODS);
     tcase_add_loop_test(laws, groups_have_their_own_scales, 0, METHODS);
     tcase_add_loop_test(laws, moments_are_those_of_the_rows, 0, 2);
-    tcase_add_loop_test(laws, a_gram_that_finds_no_memory_is_released, 1, 10);
+    tcase_add_loop_test(laws, wide_moments_are_those_of_the_rows, 1, 3);
+    tcase_add_loop_test(laws, a_gram_that_finds_no_memory_is_released, 1, 8);
     suite_add_tcase(suite, laws);
     return test_main(suite);
 }
