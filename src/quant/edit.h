@@ -32,6 +32,10 @@ typedef struct oq_weight_rows {
     int32_t *q;        // [outputs, depth] its integers
     size_t group;      // neighbours along depth that share a parameter; depth: one a row
     oq_qparam *params; // [outputs, ceil(depth / group)]
+    // Where the target adds two products in 16 bits: partner[k] are the elements of its row that element k
+    // may be added with (k: none), and two of one sign sum up to pair_limit at most. NULL: any integers go.
+    size_t (*partner)[2]; // [depth]
+    int32_t pair_limit;
     oq_mem *mem;
 } oq_weight_rows;
 

@@ -210,6 +210,8 @@ bool oq_layer_bias_edited(const oq_layer *layer);
 // pairs.c: a layer's constant operand with scales at which no sum of two neighbouring products leaves 16
 // bits, where the target asks for it.
 oq_status oq_plan_fit_pairs(oq_plan *plan, oq_layer *layer, oq_operand *operand, oq_error *err);
+// pairs.c: `partner` and `pair_limit` of a layer's rows.
+oq_status oq_plan_pair_up(const oq_plan *plan, const oq_layer *layer, oq_weight_rows *rows, oq_error *err);
 // Known rank of a value, or -1.
 int oq_plan_rank(const oq_plan *plan, oq_value_id value);
 // weights.c: whether a layer with a constant operand keeps its sums, with biases of this size, below 2^31.

@@ -37,8 +37,6 @@ bool oq_plan_has_rows(const oq_layer *layer, const char **reason) {
         *reason = "other layers have the same weights";
     else if (w->alpha == 0)
         *reason = "its weights are multiplied by 0";
-    else if (layer->pairs)
-        *reason = "its weights are bound to sums of pairs in 16 bits";
     return !*reason;
 }
 
@@ -80,6 +78,7 @@ oq_status oq_plan_take_rows(const oq_plan *plan, const oq_layer *layer, oq_weigh
         goto done;
     }
     fill(w, data.data, out);
+    status = oq_plan_pair_up(plan, layer, out, err);
 done:
     oq_tensor_release(&data);
     return status;
@@ -90,6 +89,7 @@ void oq_weight_rows_release(oq_weight_rows *rows) {
     oq_mem_free(rows->mem, rows->w);
     oq_mem_free(rows->mem, rows->q);
     oq_mem_free(rows->mem, rows->params);
+    oq_mem_free(rows->mem, rows->partner);
     *rows = (oq_weight_rows){0};
 }
 

@@ -25,6 +25,23 @@ static void find_gradient(const oq_bench *b, size_t block, size_t worker, float 
     oq_rows_add_multiple(arriving, -1, gradient, count);
 }
 
+// Where integer k of a row may go. One with a partner that is moved along with other elements stays.
+static void find_limits(const oq_round_problem *p, size_t row, size_t k, float *low, float *high) {
+    const int32_t *q = p->q + row * p->pitch;
+    *low = (float)p->grid.qmin, *high = (float)p->grid.qmax;
+    for (int i = 0; p->partner && i < 2; i++) {
+        const size_t at = p->first + k, partner = p->partner[at][i];
+        if (partner == at) continue;
+        if (partner < p->first || partner - p->first >= p->depth) {
+            *low = *high = (float)q[k];
+            return;
+        }
+        const int32_t other = q[partner - p->first];
+        *low = fmaxf(*low, (float)(-p->pair_limit - (other < 0 ? other : 0)));
+        *high = fminf(*high, (float)(p->pair_limit - (other > 0 ? other : 0)));
+    }
+}
+
 // Moves integer k of a row to the least error; false when it is there.
 static bool move(const oq_bench *b, size_t row, size_t k, float *gradient) {
     const oq_round_problem *p = b->p;
@@ -32,7 +49,9 @@ static bool move(const oq_bench *b, size_t row, size_t k, float *gradient) {
     const float step = rintf(gradient[k] / (slope * scale));
     int32_t *q = &p->q[row * p->pitch + k];
     if (!(fabsf(step) >= 1)) return false; // also where nothing ever comes: 0 / 0
-    const float to = fminf(fmaxf((float)*q - step, (float)p->grid.qmin), (float)p->grid.qmax);
+    float low, high;
+    find_limits(p, row, k, &low, &high);
+    const float to = fminf(fmaxf((float)*q - step, low), high);
     const float delta = (to - (float)*q) * scale;
     if (delta == 0) return false;
     *q = (int32_t)to;

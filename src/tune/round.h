@@ -27,8 +27,12 @@ typedef struct oq_round_problem {
     const float *drift;          // [depth, depth], or NULL: the inputs are the same in both models
     const oq_round_basis *basis; // of these moments and weights, or NULL; drift is not read then
     const float *product;        // [rows, depth] E second of the integers as they come in, or NULL
-    float ridge;                 // in means of the diagonal of `second`; .01 with data for every weight
-    float share;                 // 0..1
+    // As in oq_weight_rows, `first` being the place in the row of element 0; only the descent keeps to it.
+    const size_t (*partner)[2];
+    size_t first;
+    int32_t pair_limit;
+    float ridge; // in means of the diagonal of `second`; .01 with data for every weight
+    float share; // 0..1
 } oq_round_problem;
 
 // What all roundings of the same rows by the same moments have in common, made once for several of them.

@@ -84,7 +84,10 @@ static oq_round_problem problem_of(const task *t, size_t group) {
                               .grid = t->rows.grid,
                               .params = t->rows.params + first * pitch + along / t->rows.group,
                               .param_pitch = pitch,
-                              .group = t->rows.group};
+                              .group = t->rows.group,
+                              .partner = t->rows.partner,
+                              .first = along,
+                              .pair_limit = t->rows.pair_limit};
 }
 
 static oq_status prepare_fit(void *self, size_t group, size_t worker, oq_error *err) {
@@ -185,6 +188,7 @@ static oq_status try_all(task *t, oq_error *err) {
 static oq_status open_task(task *t, oq_error *err) {
     oq_lockstep *l = t->l;
     OQ_TRY(oq_plan_take_rows(l->plan, t->layer, &t->rows, err));
+    if (t->rows.partner) t->method = OQ_ROUNDING_GRAM; // the only one that keeps to sums of pairs
     const size_t bytes = t->rows.outputs * t->rows.depth * sizeof *t->nearest;
     t->nearest = oq_mem_alloc(l->mem, bytes + 1, err);
     t->best = oq_mem_alloc(l->mem, bytes + 1, err);

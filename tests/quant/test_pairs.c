@@ -28,6 +28,10 @@ static const product products[] = {
      true},
     {"Conv of groups", "in x float32[1,6,6,6]\nrandom w float32[8,3,3,3] 1 1\ny = Conv(x, w) group=2\nout y",
      true},
+    {"Conv beside zero channels",
+     "in x float32[1,3,6,6]\nconst i float32[3,3,1,1] 1 0 0 0 1 0 0 0 1\n"
+     "random w float32[16,3,3,3] 1 1\nm = Conv(x, i)\ny = Conv(m, w)\nout y",
+     true},
     {"depthwise Conv", "in x float32[1,6,6,6]\nrandom w float32[6,1,3,3] 1 1\ny = Conv(x, w) group=6\nout y",
      false},
 };

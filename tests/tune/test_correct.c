@@ -7,6 +7,7 @@
 #include "tune/tune.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 // Two convolutions, the first without bias, then a matrix with a bias that is added; coarse weights per
 // tensor.
@@ -70,10 +71,10 @@ static void tune(setting *s, size_t threads, const char *text, size_t samples,
     oq_error err = {0};
     oq_pool *pool = NULL;
     test_pair_init(&s->pair, 13, text);
-    if (options->weight_bits == 8)
-        cut_ranges(&s->pair);
-    else
+    if (text == smooth_network)
         wide_ranges(&s->pair);
+    else
+        cut_ranges(&s->pair);
     test_pair_plan(&s->pair, options);
     oq_mem *mem = &s->pair.mem;
     if (threads > 1) CK_OK(oq_pool_new(mem, threads, &pool, &err), &err);
@@ -210,6 +211,44 @@ START_TEST(threads_change_no_rounding) {
 }
 END_TEST
 
+// The largest sum of two neighbours of one sign, as kernels of 16 bits add them: channels at one place of a
+// convolution with `cells` places, else rows of a matrix.
+static int32_t widest_pair(const oq_plan *plan, size_t layer, size_t cells) {
+    oq_error err = {0};
+    oq_weight_rows rows;
+    int32_t widest = 0;
+    CK_OK(oq_plan_take_rows(plan, oq_plan_layer(plan, layer), &rows, &err), &err);
+    const size_t channels = rows.depth / cells;
+    for (size_t o = 0; o < rows.outputs; o++)
+        for (size_t k = 0; k + 1 < rows.depth; k += 2) {
+            const int32_t *row = rows.q + o * rows.depth;
+            const int32_t a = row[k % channels * cells + k / channels],
+                          b = row[(k + 1) % channels * cells + (k + 1) / channels];
+            if ((a < 0) == (b < 0) && abs(a + b) > widest) widest = abs(a + b);
+        }
+    oq_weight_rows_release(&rows);
+    return widest;
+}
+
+// Layers whose weights are limited for the target are rounded like others, within the limit.
+START_TEST(limited_weights_are_rounded) {
+    setting s;
+    oq_error err = {0};
+    oq_correction found = {0};
+    oq_quant_options options = oq_quant_defaults();
+    options.target = OQ_TARGET_X86_AVX2;
+    tune(&s, 1, smooth_network, 40, &options, (oq_tuning){.biases = false});
+    const oq_correct_options rounding = {.tuning = {.rounding = (oq_rounding)_i}};
+    CK_OK(oq_correct_layers(s.pair.plan, s.pair.model->graph, s.data, &rounding, &found, &err), &err);
+    ck_assert_uint_eq(found.rounding.tried, 3);
+    ck_assert(oq_plan_layer(s.pair.plan, 0)->pairs && oq_plan_layer(s.pair.plan, 0)->narrowed);
+    ck_assert_ptr_nonnull(oq_plan_layer(s.pair.plan, 0)->before);
+    ck_assert_int_le(widest_pair(s.pair.plan, 0, 9), 128);
+    ck_assert_int_le(widest_pair(s.pair.plan, 2, 1), 128);
+    release(&s);
+}
+END_TEST
+
 // Weights and activations that lie on their grids: no error, so no bias moves, and none is made.
 START_TEST(an_exact_model_stays_as_it_is) {
     setting s;
@@ -286,6 +325,7 @@ int main(void) {
     tcase_add_test(laws, threads_change_no_bit);
     tcase_add_loop_test(laws, rounding_gains, OQ_FORMAT_QOPERATOR, OQ_FORMAT_QDQ + 1);
     tcase_add_test(laws, threads_change_no_rounding);
+    tcase_add_loop_test(laws, limited_weights_are_rounded, OQ_ROUNDING_GRAM, OQ_ROUNDING_ADAROUND + 1);
     tcase_add_test(laws, an_exact_model_stays_as_it_is);
     tcase_add_test(laws, revert_restores_every_layer);
     tcase_add_test(laws, a_bias_that_overflows_is_refused);

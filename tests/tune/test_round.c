@@ -145,6 +145,66 @@ START_TEST(no_single_integer_is_better) {
 }
 END_TEST
 
+// The largest sum of two of one sign, of elements 0 and 1, 2 and 3, .. of all rows.
+static int32_t widest_pair(const int32_t *q) {
+    int32_t widest = 0;
+    for (size_t i = 0; i < ROWS; i++)
+        for (size_t k = 0; k + 1 < DEPTH; k += 2) {
+            const int32_t a = q[i * DEPTH + k], b = q[i * DEPTH + k + 1];
+            if ((a < 0) == (b < 0) && abs(a + b) > widest) widest = abs(a + b);
+        }
+    return widest;
+}
+
+// All pairs of one sign stand at the bound: free descent leaves it, bound descent gains all the same.
+START_TEST(pairs_keep_their_bound) {
+    setting s;
+    size_t partner[DEPTH][2];
+    int32_t bound[ROWS * DEPTH];
+    begin(&s, 8, NULL);
+    for (size_t k = 0; k < DEPTH; k++) partner[k][0] = k, partner[k][1] = (k ^ 1) < DEPTH ? k ^ 1 : k;
+    for (size_t i = 0; i < ROWS * DEPTH; i++) {
+        s.w[i] = s.w[i] < 0 ? -0.5F : 0.5F;
+        s.q[i] = s.w[i] < 0 ? -64 : 64;
+    }
+    memcpy(bound, s.q, sizeof bound);
+    oq_round_problem problem = s.problem;
+    problem.q = bound;
+    problem.partner = partner;
+    problem.pair_limit = 128;
+    const double before = total(&s, s.q);
+    CK_OK(oq_round_descend(&problem, &err), &err);
+    CK_OK(oq_round_descend(&s.problem, &err), &err);
+    ck_assert_int_gt(widest_pair(s.q), 128);
+    ck_assert_int_le(widest_pair(bound), 128);
+    ck_assert_msg(total(&s, bound) < 0.7 * before, "%g -> %g", before, total(&s, bound));
+    end(&s);
+}
+END_TEST
+
+// Of a stretch of a row, an element whose partner is in another one stays.
+START_TEST(partners_elsewhere_stay) {
+    setting s;
+    int32_t was[ROWS * DEPTH];
+    size_t partner[DEPTH + 3][2];
+    begin(&s, 4, NULL);
+    memcpy(was, s.q, sizeof was);
+    for (size_t k = 0; k < DEPTH + 3; k++) partner[k][0] = partner[k][1] = k;
+    partner[3][0] = 2, partner[2][1] = 3; // element 0 here, and the last one before it
+    s.problem.partner = partner;
+    s.problem.first = 3;
+    s.problem.pair_limit = 14;
+    CK_OK(oq_round_descend(&s.problem, &err), &err);
+    size_t moved = 0;
+    for (size_t i = 0; i < ROWS * DEPTH; i++) {
+        ck_assert(i % DEPTH != 0 || s.q[i] == was[i]);
+        moved += s.q[i] != was[i];
+    }
+    ck_assert_uint_gt(moved, ROWS);
+    end(&s);
+}
+END_TEST
+
 typedef oq_status (*rounder)(const oq_round_problem *problem, oq_error *err);
 static const rounder rounders[] = {oq_round_descend, oq_round_gptq, oq_round_adaptively};
 enum { METHODS = sizeof rounders / sizeof *rounders };
@@ -418,6 +478,8 @@ int main(void) {
     Suite *suite = suite_create("tune/round");
     TCase *laws = tcase_create("laws");
     tcase_add_loop_test(laws, no_single_integer_is_better, 2, 9);
+    tcase_add_test(laws, pairs_keep_their_bound);
+    tcase_add_test(laws, partners_elsewhere_stay);
     tcase_add_loop_test(laws, methods_gain_over_nearest, 0, METHODS);
     tcase_add_loop_test(laws, the_last_weight_is_best_for_the_others, 2, 9);
     tcase_add_test(laws, adaptive_rounding_goes_up_or_down);
