@@ -27,10 +27,16 @@ bool oq_plan_moves(const oq_plan *plan, oq_node_id node) {
     return plan->moving[node] || plan->computing[node];
 }
 
+oq_node_id oq_plan_clip_source(const oq_plan *plan, oq_node_id node) {
+    const oq_node_id source = plan->clips[node];
+    return source != OQ_NONE && plan->computing[source] ? source : OQ_NONE;
+}
+
 bool oq_plan_made_integer(const oq_plan *plan, oq_value_id value) {
     const oq_node_id producer = oq_graph_value(plan->graph, value)->producer;
     const int32_t index = plan->producer_layer[value];
-    if (producer != OQ_NONE && oq_plan_moves(plan, producer)) return true;
+    if (producer != OQ_NONE && plan->moving[producer]) return true;
+    if (oq_plan_computed_by(plan, value) != OQ_NONE) return true;
     if (index < 0 || plan->layers[index].dropped) return false;
     return plan->layers[index].integer && plan->layers[index].output == value;
 }

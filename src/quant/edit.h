@@ -13,6 +13,8 @@ const oq_layer *oq_plan_layer(const oq_plan *plan, size_t index);
 int32_t oq_plan_layer_of(const oq_plan *plan, oq_node_id node);
 // True when a passthrough or elementwise node runs on integers.
 bool oq_plan_moves(const oq_plan *plan, oq_node_id node);
+// The elementwise node on integers whose output's grid stands for this Relu or Clip, or OQ_NONE.
+oq_node_id oq_plan_clip_source(const oq_plan *plan, oq_node_id node);
 // True when a value is produced as integers: all that read it get what the grid left of it.
 bool oq_plan_made_integer(const oq_plan *plan, oq_value_id value);
 // True when this use of a value takes it as integers.

@@ -13,9 +13,27 @@ bool oq_plan_elementwise_use(const oq_plan *plan, oq_use use) {
            (size_t)use.input < data_inputs(plan->elementwise[use.node], node);
 }
 
-bool oq_plan_is_computed(const oq_plan *plan, oq_value_id value) {
+oq_value_id oq_plan_elementwise_output(const oq_plan *plan, oq_node_id node) {
+    const oq_node_id clip = plan->clip_of[node];
+    return oq_graph_node(plan->graph, clip == OQ_NONE ? node : clip)->outputs[0];
+}
+
+oq_node_id oq_plan_computed_by(const oq_plan *plan, oq_value_id value) {
     const oq_node_id producer = oq_graph_value(plan->graph, value)->producer;
-    return producer != OQ_NONE && plan->computing[producer];
+    if (producer == OQ_NONE) return OQ_NONE;
+    const oq_node_id node = plan->clips[producer] == OQ_NONE ? producer : plan->clips[producer];
+    return plan->computing[node] && oq_plan_elementwise_output(plan, node) == value ? node : OQ_NONE;
+}
+
+// A Relu or Clip right behind, for which the output's grid can stand (ranges.c).
+static void take_clip(oq_plan *plan, const oq_node *node) {
+    const oq_node *clip = oq_graph_only_consumer(plan->graph, node->outputs[0]);
+    double low, high;
+    if (!clip || clip->domain[0] || clip->region != OQ_NONE || clip->inputs[0] != node->outputs[0] ||
+        oq_options_exclude(&plan->options, clip) || !oq_node_clip_bounds(plan->graph, clip, &low, &high))
+        return;
+    plan->clip_of[node->id] = clip->id;
+    plan->clips[clip->id] = node->id;
 }
 
 void oq_plan_consider_elementwise(oq_plan *plan, const oq_node *node, const oq_rule *rule) {
@@ -29,7 +47,9 @@ void oq_plan_consider_elementwise(oq_plan *plan, const oq_node *node, const oq_r
         if (node->inputs[i] == OQ_NONE || oq_graph_constant(plan->graph, node->inputs[i]) ||
             oq_value_dtype(plan->graph, node->inputs[i]) != ONNXQ_FLOAT)
             return;
-    if (!rule->fits || rule->fits(plan->graph, node)) plan->elementwise[node->id] = rule;
+    if (rule->fits && !rule->fits(plan->graph, node)) return;
+    plan->elementwise[node->id] = rule;
+    if (!rule->shift) take_clip(plan, node);
 }
 
 // --- which of them ---
@@ -52,7 +72,7 @@ static bool comes_as_integers(const oq_plan *plan, oq_value_id value) {
         if (plan->bits[value] > 8) return false;
         if (layer) return layer->shape == OQ_LAYER_CONV && !layer->wide && !layer->line;
         if (producer == OQ_NONE) return false;
-        if (plan->computing[producer]) return true;
+        if (oq_plan_computed_by(plan, value) != OQ_NONE) return true;
         if (!is_mover(plan, producer)) return false;
         value = oq_graph_node(plan->graph, producer)->inputs[0];
         if (value == OQ_NONE) return false;
@@ -87,13 +107,24 @@ static void find_wanted(const oq_plan *plan, bool *wanted) {
     }
 }
 
+static bool is_alone(const oq_plan *plan, oq_value_id value) {
+    return plan->bits[value] <= 8 && oq_graph_only_consumer(plan->graph, value);
+}
+
 static bool stays(const oq_plan *plan, const bool *wanted, const oq_node *node) {
     const oq_rule *rule = plan->elementwise[node->id];
-    const int bits = plan->bits[node->outputs[0]];
-    if (!wanted[node->outputs[0]] || (bits && bits != 8)) return false;
-    for (size_t k = 0; k < data_inputs(rule, node); k++)
-        if (!comes_as_integers(plan, node->inputs[k])) return false;
-    return true;
+    const oq_value_id output = oq_plan_elementwise_output(plan, node->id);
+    const int bits = plan->bits[output];
+    if (!wanted[output] || (bits && bits != 8)) return false;
+    bool any = false;
+    for (size_t k = 0; k < data_inputs(rule, node); k++) {
+        const bool comes = comes_as_integers(plan, node->inputs[k]);
+        // A float that nobody else reads is quantized in front of a Concat as well as behind it.
+        const bool may = rule->kind == OQ_RULE_PASSTHROUGH && is_alone(plan, node->inputs[k]);
+        if (!comes && !may) return false;
+        any |= comes;
+    }
+    return any;
 }
 
 // From all that may, less those that miss something, until nothing changes.
@@ -114,7 +145,7 @@ void oq_plan_find_elementwise(oq_plan *plan, bool *wanted) {
     for (size_t i = 0; i < plan->order_count; i++) {
         const oq_node *node = oq_graph_node(plan->graph, plan->order[i]);
         if (!plan->computing[node->id]) continue;
-        plan->integer[node->outputs[0]] = true;
+        plan->integer[oq_plan_elementwise_output(plan, node->id)] = true;
         for (size_t k = 0; k < data_inputs(plan->elementwise[node->id], node); k++)
             plan->integer[node->inputs[k]] = true;
     }

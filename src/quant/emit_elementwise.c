@@ -42,12 +42,14 @@ static oq_status emit_shifted(oq_emitter *e, oq_node *node, const oq_rule *rule,
 oq_status oq_emit_elementwise(oq_emitter *e, oq_node *node, oq_error *err) {
     const oq_rule *rule = e->plan->elementwise[node->id];
     if (rule->shift) return emit_shifted(e, node, rule, err);
-    const oq_value_id y = node->outputs[0];
+    const oq_value_id y = oq_plan_elementwise_output(e->plan, node->id);
+    const oq_node_id clip = e->plan->clip_of[node->id];
     oq_value_id in, result;
     for (size_t i = 0; i < node->input_count && (i == 0 || rule->all_inputs); i++) {
         OQ_TRY(oq_emit_dequantized(e, node->inputs[i], &in, err));
         OQ_TRY(oq_node_set_input(e->graph, node, i, in, err));
     }
+    if (clip != OQ_NONE) oq_graph_remove_node(e->graph, oq_graph_node(e->graph, clip));
     OQ_TRY(oq_emit_value(e, y, "_float", ONNXQ_FLOAT, &result, err));
     OQ_TRY(oq_node_set_output(e->graph, node, 0, result, err));
     return oq_emit_requantized(e, result, y, err);

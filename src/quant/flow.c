@@ -72,33 +72,51 @@ static bool is_source(const oq_plan *plan, const bool *source, const oq_node *no
            oq_value_dtype(plan->graph, value) == ONNXQ_FLOAT;
 }
 
-// The inputs of a Concat take one set of parameters when none of them loses by it: neither resolution that
-// another consumer needs, nor a clip that their own saturation stands for.
-static oq_status may_share(const oq_plan *plan, const oq_node *node, bool *out, oq_error *err) {
-    oq_range all = {0, 0}, own;
-    bool known = true;
-    *out = false;
-    for (size_t i = 0; i < node->input_count; i++) {
-        OQ_TRY(oq_plan_value_range(plan, node->inputs[i], &own, &known, err));
-        if (!known) return ONNXQ_OK;
-        all.min = fmin(all.min, own.min), all.max = fmax(all.max, own.max);
-    }
+// The grid that holds all inputs of a Concat; false when the range of one is not known.
+typedef struct common_grid {
+    bool known;
+    oq_range range;
+    oq_grid grid;
     oq_qparam param;
-    const oq_grid grid = oq_plan_grid(plan, node->outputs[0]);
-    OQ_TRY(oq_plan_param_of(plan, &grid, &all, oq_graph_value(plan->graph, node->outputs[0])->name, &param,
-                            err));
-    for (size_t i = 0; i < node->input_count; i++) {
-        bool alone = true;
-        OQ_TRY(oq_plan_value_range(plan, node->inputs[i], &own, &known, err));
-        const double width = fmax(own.max, 0) - fmin(own.min, 0);
-        const oq_value_id root = root_of(plan, node->inputs[i], &alone);
-        if (!alone && !(width * CONCAT_RATIO >= all.max - all.min)) return ONNXQ_OK;
-        const oq_layer *layer = active_layer(plan, plan->producer_layer[root]);
-        if (layer && layer->clip_node != OQ_NONE &&
-            !oq_plan_clip_is_exact(&grid, param, layer->low, layer->high))
-            return ONNXQ_OK;
+} common_grid;
+
+static oq_status find_common_grid(const oq_plan *plan, const oq_node *node, common_grid *out, oq_error *err) {
+    *out = (common_grid){.known = true, .grid = oq_plan_grid(plan, node->outputs[0])};
+    for (size_t i = 0; out->known && i < node->input_count; i++) {
+        oq_range own;
+        OQ_TRY(oq_plan_value_range(plan, node->inputs[i], &own, &out->known, err));
+        if (!out->known) return ONNXQ_OK;
+        out->range.min = fmin(out->range.min, own.min), out->range.max = fmax(out->range.max, own.max);
     }
-    *out = true;
+    return oq_plan_param_of(plan, &out->grid, &out->range,
+                            oq_graph_value(plan->graph, node->outputs[0])->name, &out->param, err);
+}
+
+// Whether an input of a Concat loses nothing on the grid of all: neither resolution that another consumer
+// needs, nor a clip that its own saturation stands for.
+static oq_status loses_nothing(const oq_plan *plan, oq_value_id input, const common_grid *common, bool *alone,
+                               bool *out, oq_error *err) {
+    oq_range own;
+    bool known;
+    double low, high;
+    *alone = true;
+    OQ_TRY(oq_plan_value_range(plan, input, &own, &known, err));
+    const double width = fmax(own.max, 0) - fmin(own.min, 0);
+    const oq_value_id root = root_of(plan, input, alone);
+    *out = (*alone || width * CONCAT_RATIO >= common->range.max - common->range.min) &&
+           (!oq_plan_clip_taken(plan, root, &low, &high) ||
+            oq_plan_clip_is_exact(&common->grid, common->param, low, high));
+    return ONNXQ_OK;
+}
+
+// The inputs of a Concat take one set of parameters when none of them loses by it.
+static oq_status may_share(const oq_plan *plan, const oq_node *node, bool *out, oq_error *err) {
+    common_grid common;
+    bool alone;
+    OQ_TRY(find_common_grid(plan, node, &common, err));
+    *out = common.known;
+    for (size_t i = 0; *out && i < node->input_count; i++)
+        OQ_TRY(loses_nothing(plan, node->inputs[i], &common, &alone, out, err));
     return ONNXQ_OK;
 }
 
@@ -129,6 +147,26 @@ static void move(oq_plan *plan, const oq_node *node) {
         plan->integer[node->outputs[i]] = true;
         unite(plan, node->inputs[0], node->outputs[i]);
     }
+}
+
+// A Concat puts the integers of its inputs on the grid of its output. What nobody else reads is made on that
+// grid at once, unless a guard keeps the ranges apart.
+static oq_status join(oq_plan *plan, const oq_node *node, oq_error *err) {
+    common_grid common;
+    bool alone, fits;
+    if (!plan->rules[node->id]) return ONNXQ_OK;
+    OQ_TRY(may_share(plan, node, &fits, err));
+    if (fits) {
+        plan->computing[node->id] = false;
+        move(plan, node);
+        return ONNXQ_OK;
+    }
+    OQ_TRY(find_common_grid(plan, node, &common, err));
+    for (size_t i = 0; common.known && i < node->input_count; i++) {
+        OQ_TRY(loses_nothing(plan, node->inputs[i], &common, &alone, &fits, err));
+        if (alone && fits) unite(plan, node->outputs[0], node->inputs[i]);
+    }
+    return ONNXQ_OK;
 }
 
 // --- the three sweeps ---
@@ -186,7 +224,7 @@ static void find_sources(const oq_plan *plan, bool *source) {
             if (node->outputs[k] != OQ_NONE)
                 source[node->outputs[k]] = all ||
                                            active_layer(plan, plan->producer_layer[node->outputs[k]]) ||
-                                           plan->computing[node->id];
+                                           oq_plan_computed_by(plan, node->outputs[k]) != OQ_NONE;
     }
 }
 
@@ -197,6 +235,10 @@ static oq_status pull(oq_plan *plan, const bool *source, oq_error *err) {
         const oq_node *node = oq_graph_node(plan->graph, plan->order[i]);
         const oq_rule *rule = plan->rules[node->id];
         bool wanted = false;
+        if (plan->computing[node->id] && plan->elementwise[node->id]->kind == OQ_RULE_PASSTHROUGH) {
+            OQ_TRY(join(plan, node, err));
+            continue;
+        }
         for (size_t k = 0; rule && k < node->output_count; k++)
             wanted |= node->outputs[k] != OQ_NONE && plan->integer[node->outputs[k]];
         for (size_t k = 0; wanted && k < data_inputs(node, rule); k++)
@@ -213,7 +255,8 @@ static oq_status pull(oq_plan *plan, const bool *source, oq_error *err) {
 static void push(oq_plan *plan, bool *only_integer) {
     for (size_t v = 0; v < plan->value_count; v++) {
         const oq_layer *layer = active_layer(plan, plan->producer_layer[v]);
-        only_integer[v] = (layer && is_requantized(layer)) || oq_plan_is_computed(plan, (oq_value_id)v);
+        only_integer[v] =
+            (layer && is_requantized(layer)) || oq_plan_computed_by(plan, (oq_value_id)v) != OQ_NONE;
     }
     for (size_t i = 0; i < plan->order_count; i++) {
         const oq_node *node = oq_graph_node(plan->graph, plan->order[i]);

@@ -149,6 +149,8 @@ static void consider_passthrough(oq_plan *plan, const oq_node *node, const oq_ru
     if (node->region == OQ_NONE && oq_rule_carries(plan->graph->model, node, carrier) &&
         !oq_options_exclude(&plan->options, node) && (!rule->moves || rule->moves(plan->graph, node)))
         plan->rules[node->id] = rule;
+    // Inputs that cannot share parameters are put on those of the output.
+    if (plan->rules[node->id] && rule->all_inputs) oq_plan_consider_elementwise(plan, node, rule);
 }
 
 oq_status oq_plan_find_layers(oq_plan *plan, oq_error *err) {

@@ -19,10 +19,13 @@ static oq_status allocate(oq_plan *plan, oq_error *err) {
     plan->moving = oq_arena_calloc(&plan->arena, nodes, sizeof *plan->moving, err);
     plan->elementwise = oq_arena_calloc(&plan->arena, nodes, sizeof(void *), err);
     plan->computing = oq_arena_calloc(&plan->arena, nodes, sizeof *plan->computing, err);
+    plan->clip_of = oq_arena_alloc(&plan->arena, nodes * sizeof *plan->clip_of, err);
+    plan->clips = oq_arena_alloc(&plan->arena, nodes * sizeof *plan->clips, err);
     if (!plan->tensors || !plan->nodes || !plan->rules || !plan->layer_of || !plan->producer_layer ||
         !plan->integer || !plan->leader || !plan->bits || !plan->range || !plan->tail || !plan->moving ||
-        !plan->elementwise || !plan->computing)
+        !plan->elementwise || !plan->computing || !plan->clip_of || !plan->clips)
         return ONNXQ_NO_MEMORY;
+    for (size_t n = 0; n < nodes; n++) plan->clip_of[n] = plan->clips[n] = OQ_NONE;
     memset(plan->layer_of, -1, nodes * sizeof *plan->layer_of);
     return oq_graph_order(plan->graph, &plan->order, &plan->order_count, err);
 }
@@ -110,7 +113,9 @@ static void note_fates(oq_plan *plan) {
     }
     for (size_t n = 0; n < plan->node_count; n++) {
         if (plan->moving[n]) plan->nodes[n].fate = OQ_FATE_PASSTHROUGH;
-        if (plan->computing[n]) plan->nodes[n].fate = OQ_FATE_ELEMENTWISE;
+        if (!plan->computing[n]) continue;
+        plan->nodes[n].fate = OQ_FATE_ELEMENTWISE;
+        if (plan->clip_of[n] != OQ_NONE) plan->nodes[plan->clip_of[n]].fate = OQ_FATE_FOLDED;
     }
 }
 
@@ -184,6 +189,7 @@ oq_status oq_quant_observe(oq_graph *graph, const oq_quant_options *options, boo
         for (size_t i = 0; i < node->input_count && (i == 0 || rule->all_inputs); i++)
             mark(plan, node->inputs[i], observed);
         for (size_t i = 0; i < node->output_count; i++) mark(plan, node->outputs[i], observed);
+        if (plan->elementwise[n]) mark(plan, oq_plan_elementwise_output(plan, (oq_node_id)n), observed);
     }
     oq_plan_free(plan);
     return status;

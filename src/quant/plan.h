@@ -97,6 +97,9 @@ struct oq_plan {
     bool *moving;    // [node_count] passthrough node that runs on integers
     const oq_rule **elementwise; // [node_count] rule of a node that may compute on integers, or NULL
     bool *computing;             // [node_count] such a node that does
+    // [node_count] of such a node, the Relu or Clip behind it that its output's grid stands for; of that Relu
+    // or Clip, the node; else OQ_NONE
+    oq_node_id *clip_of, *clips;
     oq_layer *layers;
     size_t layer_count, layer_capacity;
     oq_weight **weights;
@@ -150,15 +153,19 @@ void oq_plan_consider_elementwise(oq_plan *plan, const oq_node *node, const oq_r
 void oq_plan_find_elementwise(oq_plan *plan, bool *wanted);
 // True when this input of such a node carries data.
 bool oq_plan_elementwise_use(const oq_plan *plan, oq_use use);
-// True when an elementwise node makes the value as integers.
-bool oq_plan_is_computed(const oq_plan *plan, oq_value_id value);
+// What such a node makes as integers: its output, or that of the clip it took in.
+oq_value_id oq_plan_elementwise_output(const oq_plan *plan, oq_node_id node);
+// The elementwise node that makes the value as integers, or OQ_NONE.
+oq_node_id oq_plan_computed_by(const oq_plan *plan, oq_value_id value);
 
 // ranges.c: the range outside of which no reader of a value tells values apart. Then
 // what a value's integers must cover: statistics, cut where the consumers ignore the rest. False
 // when the value was not observed. Then parameters from a range, and whether their saturation does what a
 // clip does.
 oq_range oq_plan_used_range(const oq_plan *plan, oq_value_id value);
-// The same within the clip that the value's layer took in.
+// The bounds of the Relu or Clip that the layer or elementwise node that makes a value took in, if it did.
+bool oq_plan_clip_taken(const oq_plan *plan, oq_value_id value, double *low, double *high);
+// The same within the clip that the value's layer or elementwise node took in.
 oq_range oq_plan_limits(const oq_plan *plan, oq_value_id value);
 oq_status oq_plan_value_range(const oq_plan *plan, oq_value_id value, oq_range *out, bool *known,
                               oq_error *err);

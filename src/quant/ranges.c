@@ -61,9 +61,23 @@ static oq_range bounds_of(const oq_plan *plan, oq_value_id value) {
     return oq_node_clip_bounds(plan->graph, node, &low, &high) ? (oq_range){low, high} : range;
 }
 
+bool oq_plan_clip_taken(const oq_plan *plan, oq_value_id value, double *low, double *high) {
+    const int32_t index = plan->producer_layer[value];
+    const oq_layer *layer = index < 0 || plan->layers[index].dropped ? NULL : &plan->layers[index];
+    const oq_node_id node = layer ? OQ_NONE : oq_plan_computed_by(plan, value);
+    if (layer && layer->clip_node != OQ_NONE) {
+        *low = layer->low, *high = layer->high;
+        return true;
+    }
+    return node != OQ_NONE && plan->clip_of[node] != OQ_NONE &&
+           oq_node_clip_bounds(plan->graph, oq_graph_node(plan->graph, plan->clip_of[node]), low, high);
+}
+
 // Whole functions on integers have the levels that they can give, whatever the samples showed of them.
 static bool has_fixed_range(const oq_plan *plan, oq_value_id value, oq_range *out) {
-    if (!oq_plan_is_computed(plan, value)) return false;
+    double low, high;
+    const oq_node_id node = oq_plan_computed_by(plan, value);
+    if (node == OQ_NONE || oq_plan_clip_taken(plan, value, &low, &high)) return false;
     const oq_range bounds = bounds_of(plan, value);
     if (!isfinite(bounds.min) || !isfinite(bounds.max)) return false;
     *out = bounds;
@@ -71,11 +85,10 @@ static bool has_fixed_range(const oq_plan *plan, oq_value_id value, oq_range *ou
 }
 
 oq_range oq_plan_limits(const oq_plan *plan, oq_value_id value) {
-    oq_range range = oq_plan_used_range(plan, value);
-    const int32_t index = plan->producer_layer[value];
-    const oq_layer *layer = index < 0 ? NULL : &plan->layers[index];
-    if (!layer || layer->dropped || layer->clip_node == OQ_NONE) return range;
-    return (oq_range){fmax(range.min, layer->low), fmin(range.max, layer->high)};
+    const oq_range range = oq_plan_used_range(plan, value);
+    double low, high;
+    if (!oq_plan_clip_taken(plan, value, &low, &high)) return range;
+    return (oq_range){fmax(range.min, low), fmin(range.max, high)};
 }
 
 // Bounds that are so much wider than what made-up samples showed say less than these.
@@ -181,9 +194,9 @@ static oq_status drop_layers_of(oq_plan *plan, oq_value_id leader, bool *changed
         if (!layer->dropped) return ONNXQ_NO_MEMORY;
         *changed = true;
     }
-    const oq_node_id producer = oq_graph_value(plan->graph, leader)->producer;
-    if (producer == OQ_NONE || !plan->computing[producer]) return ONNXQ_OK;
-    plan->elementwise[producer] = NULL; // stays float, too
+    const oq_node_id node = oq_plan_computed_by(plan, leader);
+    if (node == OQ_NONE) return ONNXQ_OK;
+    plan->elementwise[node] = NULL; // stays float, too
     *changed = true;
     return ONNXQ_OK;
 }
@@ -257,6 +270,18 @@ static void unfold_inexact_clips(oq_plan *plan, bool *changed) {
         if (oq_plan_clip_is_exact(&tensor->grid, tensor->params[0], layer->low, layer->high)) continue;
         layer->clip_node = OQ_NONE;
         layer->output = layer->sum;
+        *changed = true;
+    }
+    for (size_t n = 0; n < plan->node_count; n++) {
+        const oq_node_id clip = plan->computing[n] ? plan->clip_of[n] : OQ_NONE;
+        double low, high;
+        if (clip == OQ_NONE) continue;
+        const oq_value_id output = oq_plan_elementwise_output(plan, (oq_node_id)n);
+        const oq_tensor_plan *tensor = &plan->tensors[output];
+        if (!oq_plan_clip_taken(plan, output, &low, &high) ||
+            oq_plan_clip_is_exact(&tensor->grid, tensor->params[0], low, high))
+            continue;
+        plan->clip_of[n] = plan->clips[clip] = OQ_NONE;
         *changed = true;
     }
 }

@@ -33,6 +33,11 @@ static oq_status divide(oq_lockstep *l, const oq_node_id *order, size_t count, o
         const bool taken = layer && layer->node != node->id, moves = oq_plan_moves(l->plan, node->id);
         if (taken || (node->output_count && node->outputs[0] != OQ_NONE && is_constant(l, node->outputs[0])))
             continue;
+        const oq_node_id source = oq_plan_clip_source(l->plan, node->id);
+        if (source != OQ_NONE) {
+            l->part_of[node->id] = l->part_of[source];
+            continue;
+        }
         if (layer || moves || !open) OQ_TRY(add_part(l, index, err));
         open = !layer && !moves;
         l->part_of[node->id] = (int32_t)l->part_count - 1;

@@ -1,4 +1,4 @@
-"""A block with HardSwish, SiLU, squeeze and excitation and a residual sum: valid ONNX in which ONNX Runtime computes
+"""A block with HardSwish, SiLU, squeeze and excitation, residual sums (one with a Relu behind), LeakyRelu and a Concat: valid ONNX in which ONNX Runtime computes
 all of it on integers, the same there at the lowest and highest optimization level (to within steps of integers) as in onnxq. Its
 depthwise convolution gets zero channels, which change no output bit there."""
 import os
@@ -21,9 +21,9 @@ CHANNELS = 12
 def float_model(random):
     constants, nodes = [], []
 
-    def conv(x, y, inputs, kernel, group=1):
+    def conv(x, y, inputs, kernel, group=1, gain=1):
         weight = random.standard_normal((CHANNELS, inputs // group, kernel, kernel)) / np.sqrt(inputs // group * kernel * kernel)
-        constants.append(numpy_helper.from_array(weight.astype(np.float32), y + "_w"))
+        constants.append(numpy_helper.from_array((gain * weight).astype(np.float32), y + "_w"))
         constants.append(numpy_helper.from_array((random.standard_normal(CHANNELS) * .3).astype(np.float32), y + "_b"))
         nodes.append(helper.make_node("Conv", [x, y + "_w", y + "_b"], [y], group=group, pads=[kernel // 2] * 4))
 
@@ -39,9 +39,18 @@ def float_model(random):
     nodes.append(helper.make_node("Mul", ["s", "eg"], ["m"]))
     conv("m", "r", CHANNELS, 1)
     nodes.append(helper.make_node("Add", ["r", "a"], ["sum"]))
-    conv("sum", "y", CHANNELS, 1)
+    conv("sum", "t", CHANNELS, 1)
+    nodes.append(helper.make_node("Add", ["t", "sum"], ["clipped_sum"]))
+    nodes.append(helper.make_node("Relu", ["clipped_sum"], ["relu"]))
+    conv("relu", "u", CHANNELS, 3, gain=8)  # far wider than v
+    nodes.append(helper.make_node("LeakyRelu", ["u"], ["leaky"], alpha=.1))
+    conv("relu", "v", CHANNELS, 1)
+    nodes.append(helper.make_node("Concat", ["leaky", "v"], ["both"], axis=1))
+    conv("v", "z", CHANNELS, 1)
+    conv("both", "b", 2 * CHANNELS, 1)
+    nodes.append(helper.make_node("Concat", ["b", "z"], ["y"], axis=1))
     graph = helper.make_graph(nodes, "block", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 12, 10])],
-                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, CHANNELS, 12, 10])], constants)
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2 * CHANNELS, 12, 10])], constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
@@ -83,7 +92,8 @@ def main():
             assert apart > 40 and abs(loss) < .3 and sqnr(true, own) > 25
         common.session(target, target + ".optimized.onnx")
         kinds = [n.op_type for n in onnx.load(target + ".optimized.onnx").graph.node]
-        left = [k for k in kinds if k in ("Mul", "Add", "HardSigmoid", "Sigmoid", "GlobalAveragePool", "Conv")]
+        left = [k for k in kinds if k in ("Mul", "Add", "HardSigmoid", "Sigmoid", "GlobalAveragePool", "Conv", "Relu", "LeakyRelu")]
+        assert "QLinearConcat" in kinds, kinds
         assert not left, f"not on integers in ONNX Runtime: {left}"
 
 

@@ -39,6 +39,11 @@ static const struct {
      HEAD "p = GlobalAveragePool(c)\nd = Conv(p, v, b)\ng = Sigmoid(d)\nm = Mul(c, g)\n" TAIL},
     {"m", OQ_FATE_ELEMENTWISE, HEAD "t = MaxPool(c) kernel_shape=[2,2]\nm = Mul(t, t)\n" TAIL},
     {"t", OQ_FATE_ELEMENTWISE, HEAD "t = Mul(c, c)\nm = MaxPool(t) kernel_shape=[2,2]\n" TAIL},
+    {"m", OQ_FATE_ELEMENTWISE, HEAD "m = LeakyRelu(c) alpha=.1\n" TAIL},
+    // a float beside integers
+    {"m", OQ_FATE_PASSTHROUGH,
+     HEAD "random u float32[8,16,1,1] 4 .4\nd = Conv(c, v, b)\ns = Add(c, d)\ne = Tanh(c)\nm = Concat(s, e) "
+          "axis=1\ny = Conv(m, u)\nz = Conv(s, v)\nout y z\n"},
     // somebody wants floats
     {"m", OQ_FATE_FLOAT, HEAD "m = Mul(c, c)\nz = Conv(m, v)\nout z m\n"},
     {"m", OQ_FATE_FLOAT, HEAD "m = Mul(c, c)\ne = Exp(m)\nz = Conv(m, v)\nout z e\n"},
@@ -100,6 +105,54 @@ START_TEST(hard_sigmoid_is_a_sum) {
         &err);
     ck_assert(fabs((double)*(float *)scale.data * 255 - 6) < 1e-5);
     oq_tensor_release(&scale);
+    test_pair_release(&pair);
+}
+END_TEST
+
+// `text` behind HEAD: a sum s and what becomes of it, m.
+static void quantize_sum(const char *text) {
+    char whole[512];
+    snprintf(whole, sizeof whole, HEAD "d = Conv(c, v, b)\ns = Add(c, d)\n%s", text);
+    test_pair_quantize(&pair, 13, whole, &options);
+    ck_assert(test_pair_sqnr(&pair) > 25);
+}
+
+// A Relu or Clip behind a residual sum is the end of the output's grid: nothing of it is left.
+START_TEST(sums_take_clips_in) {
+    static const char *const clips[] = {
+        "m = Relu(s)\n" TAIL, "const low float32[] 0\nconst high float32[] .5\nm = Clip(s, low, high)\n" TAIL,
+        "m = Relu(s)\nt = Conv(m, v)\nr = Add(t, m)\ny = Conv(r, v)\nout y\n"};
+    options.format = _i % 2 ? OQ_FORMAT_QDQ : OQ_FORMAT_QOPERATOR;
+    quantize_sum(clips[_i]);
+    ck_assert_int_eq(test_fate(&pair, "s")->fate, OQ_FATE_ELEMENTWISE);
+    ck_assert_int_eq(test_fate(&pair, "m")->fate, OQ_FATE_FOLDED);
+    ck_assert_uint_eq(test_count(pair.model, "Relu") + test_count(pair.model, "Clip"), 0);
+    ck_assert_int_eq(test_tensor_plan(&pair, "m")->params[0].zero_point, 0);
+    ck_assert_float_le(test_tensor_plan(&pair, "m")->params[0].scale * 255, _i == 1 ? .5001f : 100);
+    ck_assert(!test_tensor_plan(&pair, "s")->quantized);
+    test_pair_release(&pair);
+}
+END_TEST
+
+// Where somebody else reads the sum, or no grid ends where the clip does, it stays.
+START_TEST(sums_keep_other_clips) {
+    static const char *const clips[] = {
+        "m = Relu(s)\nz = Conv(m, v)\ny = Conv(s, v)\nout z y\n",
+        "const low float32[] .1\nconst high float32[] 2\nm = Clip(s, low, high)\n" TAIL,
+        "m = Relu(s)\ny = Conv(m, v)\ne = Exp(m)\nout y e\n"};
+    quantize_sum(clips[_i]);
+    ck_assert_int_eq(test_fate(&pair, "m")->fate, OQ_FATE_FLOAT);
+    ck_assert_uint_eq(test_count(pair.model, "Relu") + test_count(pair.model, "Clip"), 1);
+    test_pair_release(&pair);
+}
+END_TEST
+
+// A name that is excluded is computed as it stands.
+START_TEST(excluded_clips_stay) {
+    const char *excluded = "op:Relu";
+    options.exclude = &excluded, options.exclude_count = 1;
+    quantize_sum("m = Relu(s)\n" TAIL);
+    ck_assert_int_eq(test_fate(&pair, "m")->fate, OQ_FATE_FLOAT);
     test_pair_release(&pair);
 }
 END_TEST
@@ -169,6 +222,9 @@ int main(void) {
     tcase_add_loop_test(tcase, fates, 0, sizeof cases / sizeof *cases);
     tcase_add_test(tcase, gates_have_their_whole_range);
     tcase_add_test(tcase, hard_sigmoid_is_a_sum);
+    tcase_add_loop_test(tcase, sums_take_clips_in, 0, 3);
+    tcase_add_loop_test(tcase, sums_keep_other_clips, 0, 3);
+    tcase_add_test(tcase, excluded_clips_stay);
     tcase_add_test(tcase, options_choose);
     tcase_add_test(tcase, other_grids_leave_it_float);
     tcase_add_test(tcase, narrower_readers_leave_it_float);
