@@ -258,6 +258,12 @@ typedef enum onnxq_rounding {
     ONNXQ_ROUNDING_ADAROUND // after descent, where better: up or down for each weight, by gradients; slow
 } onnxq_rounding;
 
+// How scales and zero points of weights below 8 bits are found from the weights alone.
+typedef enum onnxq_search {
+    ONNXQ_SEARCH_ERROR, // the range with the least sum of |w - w^|^2.4
+    ONNXQ_SEARCH_HQQ    // behind it, row by row or group by group where that sum falls: half-quadratic
+} onnxq_search;
+
 // Machines whose kernels add two uint8 x int8 products in 16 bits, saturating: x86 with AVX2 or AVX-512 and
 // without VNNI, in runtimes that use vpmaddubsw.
 typedef enum onnxq_target { ONNXQ_TARGET_ANY, ONNXQ_TARGET_X86_AVX2 } onnxq_target;
@@ -301,6 +307,7 @@ typedef struct onnxq_convert_options {
     onnxq_dtype activation_type; // ONNXQ_UINT8 or ONNXQ_INT8
     int activation_symmetric;
     int weight_asymmetric;
+    onnxq_search search;
     onnxq_method method;
     double percentile;                           // of ONNXQ_METHOD_PERCENTILE, e.g. 99.99
     const char *const *include, *const *exclude; // globs on node names or operator types

@@ -66,6 +66,7 @@ oq_status oq_options_translate(const onnxq_convert_options *o, oq_quant_options 
     q->activation_signed = o->activation_type == ONNXQ_INT8;
     q->activation_symmetric = o->activation_symmetric;
     q->weight_asymmetric = o->weight_asymmetric;
+    q->half_quadratic = o->search == ONNXQ_SEARCH_HQQ;
     q->elementwise = !o->float_functions;
     q->whole_blocks = !o->no_zero_channels;
     q->method = oq_api_method(o->method);
@@ -245,10 +246,10 @@ static oq_status convert_weights(const onnxq_model *model, oq_prepared *prepared
     oq_stats *own = NULL;
     const oq_stats *stats = NULL;
     oq_status status;
-    if (data && (oq_dataset_is_synthetic(data) || !narrow)) data = NULL;
+    if (data && oq_dataset_is_synthetic(data)) data = NULL;
     facts->tuning = oq_tuning_of(options, data);
     facts->tuning.biases = false;
-    if (statistics || data)
+    if (statistics || (data && narrow))
         OQ_TRY_DONE(find_statistics(model, prepared, statistics, data, &quant, &own, &stats, facts, err));
     OQ_TRY_DONE(choose_widths(model->session, prepared, stats, data, &quant, facts, err));
     OQ_TRY_DONE(store(model, prepared, stats, data, &quant, facts, err));

@@ -19,6 +19,7 @@ static oq_status check_options(const onnxq_convert_options *o, oq_error *err) {
         {o->weight_type != d.weight_type || o->activation_type != d.activation_type, "types of integers"},
         {o->activation_symmetric || o->weight_asymmetric, "symmetry"},
         {o->method != d.method, "a range method"},
+        {o->search != d.search, "a search for ranges of weights"},
         {o->float_functions, "another choice of integer functions"},
         {o->no_split, "a choice whether layers are split"},
         {o->no_zero_channels, "another number of channels"},

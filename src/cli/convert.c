@@ -72,6 +72,10 @@ const option convert_shared_options[] = {
      "and "
      "the last layers of detectors and inputs of a Concat far apart in range, which lose much",
      AT(no_guards), 0, 0},
+    {"search", 0, OPTION_CHOICE, "error|hqq",
+     "how scales and zero points of weights below 8 bits are found where no samples say more: least error "
+     "(default), or half-quadratic behind that, where it lowers the error",
+     AT(search), 0, 0},
     {"rounding", 0, OPTION_CHOICE, "gram|nearest|gptq|adaround",
      "how weights become integers (default: gram, which looks at the samples for those whose products differ "
      "least from the float model's)",
@@ -272,6 +276,7 @@ onnxq_convert_options convert_options_of(const convert_values *v) {
     o.no_guards = v->no_guards;
     o.dequantize = v->dequantize;
     o.rounding = (onnxq_rounding)v->rounding;
+    o.search = (onnxq_search)v->search;
     return o;
 }
 

@@ -10,7 +10,7 @@ typedef struct convert_values {
     size_t bits, weight_bits, activation_bits, group_size, verify_samples;
     int per_channel, per_tensor, embeddings, format, target, mode, method, weight_type, activation_type,
         symmetric, weight_asymmetric;
-    int strict, external_data, no_correct, no_guards, best_effort, dequantize, rounding, fallback,
+    int strict, external_data, no_correct, no_guards, best_effort, dequantize, rounding, search, fallback,
         float_functions, no_split, no_zero_channels;
     double percentile, target_bits;
     const char *statistics, *max_drop, *labels, *report, *target_size;

@@ -76,17 +76,68 @@ static double least_squares(const oq_grid *grid, oq_qparam param, const block *b
     return below > 0 ? above / below : 0;
 }
 
+// Sum of |x - x^|^exponent, weighted, in units of `whole`; more than `most` ends it early.
+static double whole_error(const search *s, const block *b, oq_qparam param, double most, float whole) {
+    const double unit = (double)oq_powf(param.scale / whole, (float)s->fit->exponent);
+    return unit * error_of(s->grid, param, &s->power, b, most / unit);
+}
+
 // Scale and integers in turn, while the weighted error falls.
 static void alternate(const search *s, const block *b, double best, float whole, oq_qparam *out) {
     for (int round = 0; round < ROUNDS; round++) {
         const float scale = (float)least_squares(s->grid, *out, b);
         const oq_qparam param = {.scale = scale, .zero_point = out->zero_point};
         if (!(scale >= FLT_MIN)) return;
-        const double unit = (double)oq_powf(scale / whole, (float)s->fit->exponent);
-        const double error = unit * error_of(s->grid, param, &s->power, b, best / unit);
+        const double error = whole_error(s, b, param, best, whole);
         if (!(error < best)) return;
         best = error, *out = param;
     }
+}
+
+// --- half-quadratic search ---
+
+#define SHRINK_POWER 0.7  // p: errors count |e|^p, so that few large ones are let be
+#define SHRINK_BETA  10.0 // how close the errors that are let be come to the errors there are
+enum { SHRINK_ROUNDS = 20 };
+
+// The part of an error, in steps, that is let be: |e| - |e|^(p - 1) / beta where that is above 0.
+static double let_be(double error) {
+    const double size = fabs(error);
+    const double part =
+        size > 0 ? size - (double)oq_powf((float)size, (float)SHRINK_POWER - 1) / SHRINK_BETA : 0;
+    return part > 0 ? copysign(part, error) : 0;
+}
+
+// The straight line from integers to what they stand for: x / scale without what is let be. One round of the
+// search; false when there is none.
+static bool fit_line(const search *s, const block *b, double *scale, double *zero) {
+    double n = (double)b->count, q1 = 0, q2 = 0, t1 = 0, qt = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        const double x = (double)b->x[i] / *scale,
+                     q = fmin(fmax(rint(x + *zero), s->grid->qmin), s->grid->qmax) - *zero;
+        const double t = x - let_be(x - q);
+        q1 += q, q2 += q * q, t1 += t, qt += q * t;
+    }
+    if (s->fit->symmetric) q1 = t1 = 0; // through 0
+    const double spread = q2 - q1 * q1 / n, slope = (qt - q1 * t1 / n) / spread;
+    if (!(spread > 0) || !(slope > 0)) return false;
+    *zero += (q1 - t1 / slope) / n;
+    *scale *= slope;
+    *zero = fmin(fmax(*zero, s->grid->qmin), s->grid->qmax);
+    return true;
+}
+
+// Zero points are integers in ONNX: both neighbours of the one that was found are looked at.
+static void search_half_quadratic(const search *s, const block *b, double best, float whole, oq_qparam *out) {
+    double scale = (double)out->scale, zero = out->zero_point;
+    for (int round = 0; round < SHRINK_ROUNDS && fit_line(s, b, &scale, &zero); round++)
+        for (int up = 0; up < 2; up++) {
+            const oq_qparam param = {.scale = (float)scale,
+                                     .zero_point = (int32_t)(up ? ceil(zero) : floor(zero))};
+            if (!(param.scale >= FLT_MIN)) return;
+            const double error = whole_error(s, b, param, best, whole);
+            if (error < best) best = error, *out = param;
+        }
 }
 
 // The largest multiple of the range that is looked at. A symmetric grid that has one integer more below 0
@@ -114,11 +165,13 @@ static oq_status fit_block(const search *s, const block *b, oq_qparam *out, oq_e
         const double keep = fmin(most, 1 - (double)i / 100);
         oq_qparam param;
         OQ_TRY(param_of(s, min * keep, max * keep, &param, err));
-        const double unit = (double)oq_powf(param.scale / whole, (float)s->fit->exponent);
-        const double error = unit * error_of(s->grid, param, &s->power, b, best / unit);
+        const double error = whole_error(s, b, param, best, whole);
         if (error < best) best = error, *out = param;
     }
-    if (b->weight) alternate(s, b, best, whole, out);
+    if (b->weight)
+        alternate(s, b, best, whole, out);
+    else if (s->fit->half_quadratic)
+        search_half_quadratic(s, b, best, whole, out);
     return ONNXQ_OK;
 }
 

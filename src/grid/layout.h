@@ -53,6 +53,9 @@ typedef struct oq_fit {
     // NULL, or how much the squared error of each element counts, laid out as the elements are: the search is
     // for the least weighted sum then, and the scale of least squares follows it, over and over.
     const float *importance;
+    // Behind the search, where there is no importance: a half-quadratic one for scale and zero point (HQQ,
+    // Badri and Shaji 2023), whose result stays where the error above is less.
+    bool half_quadratic;
 } oq_fit;
 
 // params [oq_layout_params]. NaN or infinity: BAD_DATA that names `tensor`.

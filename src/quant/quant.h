@@ -61,10 +61,11 @@ typedef struct oq_quant_options {
     bool activation_signed;     // false: uint8 (default)
     bool activation_symmetric;
     bool weight_asymmetric;
-    bool elementwise;  // functions between convolutions on integers, too, where activations have 8 bits and
-                       // zero points (elementwise.c)
-    bool whole_blocks; // zero channels where kernels want a round number of them (channels.c)
-    bool guards;       // false; leave float what gains nothing by being quantized, unless it is named
+    bool half_quadratic; // below 8 bits, behind the search for ranges of weights (grid/layout.h)
+    bool elementwise;    // functions between convolutions on integers, too, where activations have 8 bits and
+                         // zero points (elementwise.c)
+    bool whole_blocks;   // zero channels where kernels want a round number of them (channels.c)
+    bool guards;         // false; leave float what gains nothing by being quantized, unless it is named
     oq_range_method method;
     double percentile;
     const char *const *include, *const *exclude; // globs on node names or operator types ("op:Conv")

@@ -123,7 +123,8 @@ static oq_status quantize(const oq_storage *s, oq_stored *stored, const float *x
                         .exponent = stored->grid.bits >= OQ_WHOLE_RANGE_BITS ? 0
                                     : importance                             ? 2
                                                                              : FIT_EXPONENT,
-                        .importance = importance};
+                        .importance = importance,
+                        .half_quadratic = s->options.half_quadratic};
     size_t bad;
     if (oq_layout_find_bad(&stored->layout, x, &bad)) {
         stored->dropped = "its weights hold NaN or infinity";

@@ -182,7 +182,8 @@ oq_status oq_weight_make(oq_plan *plan, const oq_layer *layer, const oq_operand 
     const oq_weight want = describe(plan, layer, operand);
     // At 8 bits the whole range is best as a rule; below, the largest weights cost the others too much.
     const oq_fit fit = {.symmetric = !plan->options.weight_asymmetric,
-                        .exponent = want.grid.bits < 8 ? FIT_EXPONENT : 0};
+                        .exponent = want.grid.bits < 8 ? FIT_EXPONENT : 0,
+                        .half_quadratic = plan->options.half_quadratic};
     const oq_layout layout = layout_of(&want);
     *finite = true;
     *out = find_same(plan, &want);

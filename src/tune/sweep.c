@@ -42,12 +42,13 @@ static oq_status refuse_empty_plan(const oq_graph *graph, const oq_plan *plan, o
 static oq_status store(const run *r, const oq_quant_options *quant, oq_model *clone, oq_sweep_point *point,
                        oq_error *err) {
     const oq_correct_options correct = {.tuning = r->options->tuning, .pool = r->options->pool};
+    const bool samples = r->source->stats != NULL;
     const oq_stats *stats = oq_quant_stores_narrow(quant) ? r->source->stats : NULL;
     oq_storage *storage = NULL;
     oq_correction correction;
     oq_status status;
     OQ_TRY_DONE(oq_weights_store(clone, stats, quant, &storage, err));
-    if (stats) OQ_TRY_DONE(oq_correct_storage(storage, clone, r->source->data, &correct, &correction, err));
+    if (samples) OQ_TRY_DONE(oq_correct_storage(storage, clone, r->source->data, &correct, &correction, err));
     point->plan.nodes = storage->use_count;
     for (size_t i = 0; i < storage->use_count; i++) {
         const oq_stored_use *use = &storage->uses[i];

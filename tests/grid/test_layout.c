@@ -233,6 +233,36 @@ START_TEST(search_scales_with_the_data) {
 }
 END_TEST
 
+// The half-quadratic search lowers the error of some blocks and raises that of none.
+START_TEST(half_quadratic_never_loses) {
+    static float x[MOST];
+    const int bits = 2 + _i / 2;
+    const bool symmetric = _i % 2;
+    const oq_shape shape = OQ_SHAPE(MOST / 32, 32), block = OQ_SHAPE(32);
+    const oq_grid grid = oq_grid_make(bits, true, false);
+    const oq_fit plain = {.symmetric = symmetric, .exponent = 2.4},
+                 fit = {.symmetric = symmetric, .exponent = 2.4, .half_quadratic = true};
+    oq_layout layout, one;
+    oq_qparam a[MOST / 32], b[MOST / 32];
+    int better = 0;
+    fill(x, MOST, (uint32_t)_i + 11);
+    for (size_t i = 0; i < MOST; i += 37) x[i] *= 3; // some stand out
+    CK_OK(oq_layout_make(&shape, &(oq_granularity){OQ_PER_CHANNEL, 0, 0}, &layout, NULL, &err), &err);
+    CK_OK(oq_layout_make(&block, &(oq_granularity){0}, &one, NULL, &err), &err);
+    CK_OK(oq_layout_fit(&mem, &layout, &grid, &plain, x, "x", a, &err), &err);
+    CK_OK(oq_layout_fit(&mem, &layout, &grid, &fit, x, "x", b, &err), &err);
+    for (int p = 0; p < MOST / 32; p++) {
+        const double before = error_with(&one, &grid, &a[p], x + 32 * p, 32, 2.4),
+                     after = error_with(&one, &grid, &b[p], x + 32 * p, 32, 2.4);
+        ck_assert(after <= before * 1.0001);
+        better += after < before * 0.9999;
+        ck_assert(!symmetric || b[p].zero_point == 0);
+        ck_assert(b[p].zero_point >= grid.qmin && b[p].zero_point <= grid.qmax);
+    }
+    ck_assert_msg(better >= (bits == 2 && !symmetric ? 8 : 1), "%d blocks", better);
+}
+END_TEST
+
 START_TEST(degenerate_blocks) {
     const oq_shape shape = OQ_SHAPE(3, 2);
     const float x[6] = {0, 0, -1e-42F, 1e-42F, 2, 2};
@@ -240,7 +270,7 @@ START_TEST(degenerate_blocks) {
     oq_layout layout;
     oq_qparam params[3];
     CK_OK(oq_layout_make(&shape, &(oq_granularity){OQ_PER_CHANNEL, 0, 0}, &layout, NULL, &err), &err);
-    const oq_fit fit = {.symmetric = true, .exponent = 2.4};
+    const oq_fit fit = {.symmetric = true, .exponent = 2.4, .half_quadratic = true};
     CK_OK(oq_layout_fit(&mem, &layout, &grid, &fit, x, "x", params, &err), &err);
     ck_assert(params[0].scale == 1 && params[1].scale == 1);
     ck_assert_int_eq(oq_quantize_one(&grid, params[2], 2), 127);
@@ -288,6 +318,7 @@ int main(void) {
     tcase_add_test(tcase, carriers);
     tcase_add_loop_test(tcase, search_is_the_best_of_the_grid, 0, 14);
     tcase_add_test(tcase, search_scales_with_the_data);
+    tcase_add_loop_test(tcase, half_quadratic_never_loses, 0, 6);
     tcase_add_test(tcase, degenerate_blocks);
     tcase_add_test(tcase, bad_elements_and_options);
     suite_add_tcase(suite, tcase);
