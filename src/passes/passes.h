@@ -111,6 +111,13 @@ void oq_equalize_axes(oq_graph *graph, int *axis);
 oq_status oq_pass_equalize(oq_graph *graph, const oq_equalize_options *options, oq_stats *stats,
                            size_t *count, oq_error *err);
 
+// Transposed convolutions, after calibration. Those of `chosen` [node_count] that can (ops/lib/sub_pixel.h)
+// become convolutions that give all places between as channels, and moves of these; exact up to the order of
+// sums. Values that arise get entries in `stats` like that of the result. *count: how many. Wants inferred
+// types; they are to be inferred again when it is not 0.
+oq_status oq_pass_sub_pixel(oq_graph *graph, const bool *chosen, oq_stats *stats, size_t *count,
+                            oq_error *err);
+
 // Splitting, after calibration and equalization, for weights with one scale a tensor. A convolution whose
 // rows differ much in size becomes a few, each of rows of about one size, together with the channelwise nodes
 // and depthwise convolutions behind it; a Concat joins them in front of the one convolution that reads them,

@@ -49,6 +49,7 @@ static const struct {
     {OQ_REGION_GELU, HALF_OF(ONE_ERF)},
     {OQ_REGION_GELU_TANH, HALF_OF(ONE_TANH)},
     {OQ_REGION_SILU, "Mul(x,Sigmoid(x|Mul(x,c)))"},
+    {OQ_REGION_HARD_SWISH, "HardSwish(x)"}, // an operator of its own, which runtimes have no kernels for
     {OQ_REGION_HARD_SWISH, "Div(Mul(x," RELU6 "),6)|Mul(Mul(x," RELU6 "),.16666667)"},
     {OQ_REGION_HARD_SWISH, "Mul(x," HARD ")|Mul(Div(x,6)|Mul(x,.16666667)," RELU6 ")"},
     {OQ_REGION_LAYER_NORM, "Add(Mul(" NORM ",c),c)|Add(" JAX_NORM ",c)"},

@@ -264,16 +264,8 @@ static const char *part_name(const chain *h, const char *of, size_t part, oq_err
 
 // What was counted of a value holds for its parts, and they keep one range.
 static oq_status copy_statistics(const chain *h, oq_value_id from, oq_value_id to, oq_error *err) {
-    const oq_tensor_stats *t = oq_stats_find(h->stats, oq_graph_value(h->graph, from)->name);
-    oq_tensor_stats *copy;
-    if (!t) return ONNXQ_OK;
-    OQ_TRY(oq_stats_ensure(h->stats, oq_graph_value(h->graph, to)->name, &copy, err));
-    copy->min = t->min, copy->max = t->max;
-    copy->count = t->count, copy->zero = t->zero;
-    copy->nan = t->nan, copy->infinite = t->infinite, copy->first_bad_sample = t->first_bad_sample;
-    copy->sum = t->sum, copy->sum_squares = t->sum_squares;
-    copy->histogram = t->histogram;
-    return ONNXQ_OK;
+    return oq_stats_repeat(h->stats, oq_graph_value(h->graph, from)->name, oq_graph_value(h->graph, to)->name,
+                           err);
 }
 
 // A value like `like`, under a name of its own.

@@ -16,6 +16,7 @@ static const char *unfit(const oq_plan *plan, const oq_layer *layer) {
     if (convolution && !is_asked_for(&plan->options))
         return "integer convolutions of dynamic mode are slower than float ones: name them with --ops or "
                "--include";
+    if (layer->transposed) return OQ_NO_TRANSPOSED_CONVOLUTION;
     if (layer->operand[0].constant) return "its constant factor stands on the left";
     if (!layer->operand[1].constant) return "both factors are computed at run time";
     if (convolution && plan->options.weight_asymmetric && plan->options.per_channel)

@@ -139,6 +139,8 @@ static void count_bounded(oq_plan *plan) {
 
 static oq_status make(oq_plan *plan, oq_error *err) {
     OQ_TRY(oq_plan_find_layers(plan, err));
+    for (size_t l = 0; l < plan->layer_count; l++)
+        if (plan->layers[l].transposed) plan->layers[l].dropped = OQ_NO_TRANSPOSED_CONVOLUTION;
     OQ_TRY(find_bounds(plan, err));
     OQ_TRY(oq_plan_guard_tails(plan, err));
     for (size_t i = 0; i < plan->order_count; i++)

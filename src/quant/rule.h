@@ -29,6 +29,7 @@ typedef struct oq_operand {
 } oq_operand;
 
 typedef enum oq_layer_shape { OQ_LAYER_MATRIX, OQ_LAYER_CONV } oq_layer_shape;
+#define OQ_NO_TRANSPOSED_CONVOLUTION "ONNX has no integer transposed convolution"
 enum { OQ_LINE_POINTS = -1 }; // in place of an axis: all of them, by a kernel of one element
 
 // A node with a compute rule, in one form for all of them: output = alpha * (operand 0 x operand 1) + addend,
@@ -54,6 +55,7 @@ typedef struct oq_layer {
     int line;                         // CONV: the only axis of its input that it moves along, when it can be
                                       // written as a matrix product over slices (emit_line.c); else 0, or
                                       // OQ_LINE_POINTS
+    bool transposed;                  // CONV: a ConvTranspose that can become a convolution, until it has
     bool point; // CONV: a kernel of one element that reads each place once, a matrix product over all of them
     bool pairs; // sums of two neighbouring products are bounded for the target
     size_t narrowed;               // output channels with a larger scale for the target (pairs.c)

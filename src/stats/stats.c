@@ -62,6 +62,19 @@ oq_status oq_stats_ensure(oq_stats *stats, const char *tensor, oq_tensor_stats *
     return oq_map_set(&stats->names, (*out)->name, (int32_t)(stats->count - 1), err);
 }
 
+oq_status oq_stats_repeat(oq_stats *stats, const char *from, const char *to, oq_error *err) {
+    const oq_tensor_stats *t = oq_stats_find(stats, from);
+    oq_tensor_stats *copy;
+    if (!t) return ONNXQ_OK;
+    OQ_TRY(oq_stats_ensure(stats, to, &copy, err));
+    copy->min = t->min, copy->max = t->max;
+    copy->count = t->count, copy->zero = t->zero;
+    copy->nan = t->nan, copy->infinite = t->infinite, copy->first_bad_sample = t->first_bad_sample;
+    copy->sum = t->sum, copy->sum_squares = t->sum_squares;
+    copy->histogram = t->histogram;
+    return ONNXQ_OK;
+}
+
 static oq_status channels_new(oq_tensor_stats *t, oq_mem *mem, size_t channels, oq_error *err) {
     t->channel_min = oq_mem_calloc(mem, channels, sizeof *t->channel_min, err);
     t->channel_max = oq_mem_calloc(mem, channels, sizeof *t->channel_max, err);

@@ -88,6 +88,9 @@ oq_status oq_stats_new(oq_mem *mem, oq_stats **out, oq_error *err);
 void oq_stats_free(oq_stats *stats);                                       // NULL is allowed
 oq_tensor_stats *oq_stats_find(const oq_stats *stats, const char *tensor); // NULL when it is not there
 oq_status oq_stats_ensure(oq_stats *stats, const char *tensor, oq_tensor_stats **out, oq_error *err);
+// What was counted of `from`, if anything, holds for `to` too: parts or moves of it, with its range. Nothing
+// by channel is taken over.
+oq_status oq_stats_repeat(oq_stats *stats, const char *from, const char *to, oq_error *err);
 // Adds one sample's values; order of samples does not matter.
 oq_status oq_stats_add(oq_tensor_stats *into, oq_mem *mem, const oq_tensor *tensor, uint64_t sample,
                        oq_error *err);

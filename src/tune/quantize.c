@@ -61,9 +61,14 @@ static oq_status smooth(const oq_quantization *q, bool *chosen, size_t *changed,
 static oq_status rescale(oq_quantization *q, oq_error *err) {
     oq_graph *graph = q->model->graph;
     bool *chosen = NULL;
-    size_t equalized = 0, smoothed = 0;
+    size_t convolutions, equalized = 0, smoothed = 0;
     oq_status status;
     OQ_TRY_DONE(choose(q, &chosen, err));
+    OQ_TRY_DONE(oq_pass_sub_pixel(graph, chosen, q->stats, &convolutions, err));
+    if (convolutions) {
+        OQ_TRY_DONE(oq_infer_graph(graph, err));
+        OQ_TRY_DONE(choose(q, &chosen, err));
+    }
     OQ_TRY_DONE(equalize(q, chosen, &equalized, err));
     if (q->quant.split_rows)
         OQ_TRY_DONE(oq_pass_split_rows(graph, &(oq_split_rows_options){chosen}, q->stats, &q->split, err));

@@ -1,4 +1,4 @@
-"""A block with HardSwish, SiLU, squeeze and excitation, residual sums (one with a Relu behind), LeakyRelu and a Concat: valid ONNX in which ONNX Runtime computes
+"""A block with HardSwish, SiLU, squeeze and excitation, residual sums (one with a Relu behind), LeakyRelu, a Concat and a ConvTranspose: valid ONNX in which ONNX Runtime computes
 all of it on integers, the same there at the lowest and highest optimization level (to within steps of integers) as in onnxq. Its
 depthwise convolution gets zero channels, which change no output bit there."""
 import os
@@ -48,7 +48,12 @@ def float_model(random):
     nodes.append(helper.make_node("Concat", ["leaky", "v"], ["both"], axis=1))
     conv("v", "z", CHANNELS, 1)
     conv("both", "b", 2 * CHANNELS, 1)
-    nodes.append(helper.make_node("Concat", ["b", "z"], ["y"], axis=1))
+    constants.append(numpy_helper.from_array((random.standard_normal((CHANNELS, 8, 4, 4)) * .15).astype(np.float32), "tw"))
+    constants.append(numpy_helper.from_array((random.standard_normal(8) * .3).astype(np.float32), "tb"))
+    nodes.append(helper.make_node("ConvTranspose", ["b", "tw", "tb"], ["up"], strides=[2, 2], pads=[1, 1, 1, 1]))
+    nodes.append(helper.make_node("MaxPool", ["up"], ["down"], strides=[2, 2], kernel_shape=[2, 2]))
+    conv("down", "c", 8, 1)
+    nodes.append(helper.make_node("Concat", ["c", "z"], ["y"], axis=1))
     graph = helper.make_graph(nodes, "block", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 12, 10])],
                               [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2 * CHANNELS, 12, 10])], constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -92,7 +97,7 @@ def main():
             assert apart > 40 and abs(loss) < .3 and sqnr(true, own) > 25
         common.session(target, target + ".optimized.onnx")
         kinds = [n.op_type for n in onnx.load(target + ".optimized.onnx").graph.node]
-        left = [k for k in kinds if k in ("Mul", "Add", "HardSigmoid", "Sigmoid", "GlobalAveragePool", "Conv", "Relu", "LeakyRelu")]
+        left = [k for k in kinds if k in ("Mul", "Add", "HardSigmoid", "Sigmoid", "GlobalAveragePool", "Conv", "Relu", "LeakyRelu", "ConvTranspose")]
         assert "QLinearConcat" in kinds, kinds
         assert not left, f"not on integers in ONNX Runtime: {left}"
 

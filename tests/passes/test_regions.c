@@ -42,6 +42,7 @@ static const form forms[] = {
     {OQ_REGION_HARD_SWISH, 0,
      "a = Add(three, x)\nb = Relu(a)\nc = Min(b, six)\nd = Mul(c, sixth)\ny = Mul(x, d)"},
     {OQ_REGION_HARD_SWISH, 0, "h = HardSigmoid(x) alpha=0.1666667 beta=0.5\ny = Mul(x, h)"},
+    {OQ_REGION_HARD_SWISH, 0, "y = HardSwish(x)"},
     {OQ_REGION_HARD_SIGMOID, 0, "a = Add(x, three)\nc = Clip(a, zero, six)\ny = Div(c, six)"},
     // LayerNormalization: variance by Pow, by Mul; RMSNorm; softmax arithmetic
     {OQ_REGION_LAYER_NORM, 0,

@@ -1,12 +1,20 @@
-// ConvTranspose: no runtime has an integer kernel for it and the standard has no integer operator, so it
-// stays float.
+// ConvTranspose: no runtime has an integer kernel for it and the standard has no integer operator. Most
+// become convolutions before they are planned (passes/sub_pixel); others stay float.
 #include "quant/rule.h"
+
+#include "ops/lib/sub_pixel.h"
 
 static oq_status describe(oq_graph *graph, const oq_node *node, oq_arena *arena, oq_layer *out,
                           const char **reason, oq_error *err) {
-    (void)graph, (void)arena, (void)err;
+    (void)arena, (void)err;
+    oq_sub_pixel form;
     *out = oq_layer_make(OQ_LAYER_CONV, node);
-    *reason = "ONNX has no integer transposed convolution";
+    out->transposed = true;
+    if (!oq_sub_pixel_read(graph, node, &form) || !oq_operand_take(graph, node, 0, &out->operand[0]) ||
+        !oq_operand_take(graph, node, 1, &out->operand[1]))
+        *reason = OQ_NO_TRANSPOSED_CONVOLUTION;
+    else if (out->operand[0].constant)
+        *reason = "its input is constant";
     return ONNXQ_OK;
 }
 
