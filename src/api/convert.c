@@ -271,7 +271,7 @@ static oq_status convert_dynamic(const onnxq_model *model, oq_prepared *prepared
     OQ_TRY_DONE(oq_convert_facts_before(model->model, graph, plan, facts, err));
     OQ_TRY_DONE(oq_plan_emit(plan, graph, err));
     oq_convert_facts_sizes(graph, plan, facts);
-    OQ_TRY_DONE(oq_tables_emit(graph, quant, &tables, err));
+    OQ_TRY_DONE(oq_tables_emit(graph, quant, plan, &tables, err));
     if (tables) OQ_TRY_DONE(oq_convert_facts_storage(model->model, tables, facts, err));
     OQ_TRY_DONE(oq_graph_sweep(graph, true, err));
     OQ_TRY_DONE(oq_infer_graph(graph, err));

@@ -89,6 +89,18 @@ static oq_status emit_params(oq_emitter *e, const oq_stored *w, oq_emitted_store
     return zero != 0 ? oq_emit_floats(e, w->value, "_zero_point", &zero, &scalar, &own->zero, err) : ONNXQ_OK;
 }
 
+// The integers of a layer become the transpose of the table's, which runtimes compute when they load the
+// model.
+static oq_status emit_tied(oq_emitter *e, const oq_stored *w, const oq_emitted_store *own, oq_error *err) {
+    const oq_shape shape = OQ_SHAPE(w->shape.dim[1], w->shape.dim[0]);
+    oq_value_id turned;
+    oq_node *node;
+    OQ_TRY(oq_emit_shaped(e, w->value, "_turned", w->carrier, &shape, &turned, err));
+    OQ_TRY(oq_emit_node(e, "", "Transpose", &own->q, 1, turned, &node, err));
+    OQ_TRY(oq_node_set_ints(e->graph, node, "perm", (int64_t[]){1, 0}, 2, err));
+    return oq_graph_replace_uses(e->graph, w->tied, turned, false, err);
+}
+
 oq_status oq_emit_table(oq_emitter *e, const oq_stored *w, oq_emitted_store *own, oq_error *err) {
     oq_tensor tensor = {0};
     const char *name = oq_arena_printf(&e->graph->model->arena, err, "%s_quantized",
@@ -99,6 +111,7 @@ oq_status oq_emit_table(oq_emitter *e, const oq_stored *w, oq_emitted_store *own
     else
         tensor = oq_tensor_retain(&w->q);
     OQ_TRY(oq_graph_add_initializer(e->graph, name, tensor, &own->q, err));
+    if (w->tied != OQ_NONE) OQ_TRY(emit_tied(e, w, own, err));
     return emit_params(e, w, own, err);
 }
 

@@ -19,15 +19,16 @@ struct oq_weight {
     size_t outputs;   // output channels
     bool per_channel; // one parameter per output channel, else one for all
     size_t group; // neighbours along the sum with a parameter of their own (then blocks is 1); 0: all of it
-    oq_qparam *params; // [oq_weight_params], numbered in the row-major order of their blocks
-    oq_tensor q;       // carrier, `shape`
-    int64_t *reach;    // [outputs] sum of |q - zp|: the largest accumulator per unit of |activation|
-    bool own;          // belongs to one layer alone: a scale was raised for its bias, or `factor` is set
-    bool common;       // belongs to several layers, so that none of them may change it
-    size_t stored;     // storage_plan.c: which of the storage's items it is
-    float *factor;     // [outputs] what each output channel is multiplied by beside its scale, or NULL: the
-                       // output's parameters per channel (spread.c)
-    int axis;          // of the parameters when they are one vector along one axis, or of the groups; else -1
+    oq_qparam *params;   // [oq_weight_params], numbered in the row-major order of their blocks
+    oq_tensor q;         // carrier, `shape`
+    int64_t *reach;      // [outputs] sum of |q - zp|: the largest accumulator per unit of |activation|
+    bool own;            // belongs to one layer alone: a scale was raised for its bias, or `factor` is set
+    bool common;         // belongs to several layers, so that none of them may change it
+    oq_value_id written; // the initializer in the graph that was written last, or OQ_NONE
+    size_t stored;       // storage_plan.c: which of the storage's items it is
+    float *factor;       // [outputs] what each output channel is multiplied by beside its scale, or NULL: the
+                         // output's parameters per channel (spread.c)
+    int axis; // of the parameters when they are one vector along one axis, or of the groups; else -1
 };
 
 // Length of the sums.

@@ -177,6 +177,7 @@ uint64_t oq_stored_bytes_after(const oq_stored *stored) {
     if (stored->dropped) return oq_stored_bytes_before(stored);
     const size_t params = oq_layout_params(&stored->layout);
     const size_t zeros = oq_stored_has_zeros(stored) ? oq_packed_bytes(stored->carrier, params) : 0;
-    return oq_packed_bytes(stored->carrier, (size_t)oq_shape_count(&stored->constant->shape)) + zeros +
-           params * sizeof(float);
+    const uint64_t integers =
+        oq_packed_bytes(stored->carrier, (size_t)oq_shape_count(&stored->constant->shape));
+    return (stored->tied == OQ_NONE ? integers : 0) + zeros + params * sizeof(float);
 }

@@ -24,8 +24,9 @@ typedef struct oq_stored {
     bool symmetric;        // zero points are all the grid's zero
     oq_grid grid;
     oq_dtype carrier;
-    oq_qparam *params;   // [oq_layout_params(&layout)]
-    oq_tensor q;         // integers
+    oq_qparam *params; // [oq_layout_params(&layout)]
+    oq_tensor q;       // integers
+    oq_value_id tied;  // the integers that a layer of a plan has of it: they become its transpose; or OQ_NONE
     const char *dropped; // why it stays float after all, or NULL
 } oq_stored;
 
@@ -66,6 +67,9 @@ oq_status oq_storage_list(oq_graph *graph, const oq_quant_options *options, oq_s
 // those are large.
 oq_status oq_storage_make(oq_graph *graph, const oq_stats *stats, const oq_quant_options *options,
                           oq_storage **out, oq_error *err);
+// Behind the emission of `plan` into the storage's graph: tables that are also a layer's weights take that
+// layer's integers, where they are the same numbers, so that emission writes them once.
+oq_status oq_storage_tie(oq_storage *storage, const oq_plan *plan, oq_error *err);
 void oq_storage_free(oq_storage *storage); // NULL is allowed
 // Writes it into the graph that it was made for, or into its unchanged clone; the rows and sizes stay
 // readable.
@@ -83,7 +87,8 @@ void oq_storage_adopt(oq_storage *storage, const oq_plan *plan);
 static inline bool oq_stored_has_zeros(const oq_stored *stored) {
     return !stored->grid.is_signed || !stored->symmetric;
 }
-// Bytes of one constant in the file: as it was, and as integers with their parameters.
+// Bytes of one constant in the file: as it was, and as integers with their parameters; integers that are a
+// layer's, too, count there.
 uint64_t oq_stored_bytes_before(const oq_stored *stored);
 uint64_t oq_stored_bytes_after(const oq_stored *stored);
 

@@ -81,6 +81,7 @@ static oq_stored new_stored(const oq_storage *s, const oq_node *node, oq_value_i
     oq_stored out = {.value = value,
                      .constant = oq_graph_constant(s->graph, value),
                      .symmetric = !o->weight_asymmetric,
+                     .tied = OQ_NONE,
                      .grid = oq_options_weight_grid(o, bits, o->weight_signed, false)};
     out.carrier = oq_grid_carrier(&out.grid, true);
     out.reduction = -1;

@@ -153,6 +153,7 @@ static oq_weight describe(const oq_plan *plan, const oq_layer *layer, const oq_o
     const bool is_signed = operand == &layer->operand[0] ? o->activation_signed : o->weight_signed;
     oq_weight w = {
         .value = operand->value,
+        .written = OQ_NONE,
         .transposed = operand->transposed && operand->constant->shape.rank == 2,
         .alpha = layer->alpha,
         .per_channel = wants_channels(plan, layer, operand),

@@ -164,7 +164,7 @@ static oq_status judge_tables(const oq_judge *judge, const oq_quant_options *tab
     oq_model *clone = NULL;
     oq_verdict alone = {0};
     oq_status status = oq_model_clone(judge->model, &clone, err);
-    if (status == ONNXQ_OK) status = oq_tables_emit(clone->graph, tables, NULL, err);
+    if (status == ONNXQ_OK) status = oq_tables_emit(clone->graph, tables, NULL, NULL, err);
     if (status == ONNXQ_OK) status = oq_infer_graph(clone->graph, err);
     if (status == ONNXQ_OK) status = oq_judge_graph(judge, clone->graph, &alone, err);
     if (status == ONNXQ_OK) {

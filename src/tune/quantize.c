@@ -136,11 +136,13 @@ oq_status oq_quantization_write(oq_plan *plan, oq_graph *graph, oq_error *err) {
     return oq_pass_upgrade_opset(graph->model, oq_plan_minimum_opset(plan), err);
 }
 
-oq_status oq_tables_emit(oq_graph *graph, const oq_quant_options *quant, oq_storage **tables, oq_error *err) {
+oq_status oq_tables_emit(oq_graph *graph, const oq_quant_options *quant, const oq_plan *plan,
+                         oq_storage **tables, oq_error *err) {
     oq_storage *storage = NULL;
     if (tables) *tables = NULL;
     if (!quant->embedding_bits) return ONNXQ_OK;
     oq_status status = oq_weights_store(graph->model, NULL, quant, &storage, err);
+    if (status == ONNXQ_OK && plan) status = oq_storage_tie(storage, plan, err);
     if (status == ONNXQ_OK && storage->count) status = oq_storage_emit(storage, graph, err);
     if (status != ONNXQ_OK || !tables || !storage->use_count)
         oq_storage_free(storage);
@@ -152,7 +154,7 @@ oq_status oq_tables_emit(oq_graph *graph, const oq_quant_options *quant, oq_stor
 oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph *graph, oq_storage **tables,
                                oq_error *err) {
     OQ_TRY(oq_quantization_write(plan, graph, err));
-    OQ_TRY(oq_tables_emit(graph, &q->quant, tables, err));
+    OQ_TRY(oq_tables_emit(graph, &q->quant, plan, tables, err));
     OQ_TRY(oq_graph_sweep(graph, true, err));
     OQ_TRY(oq_infer_graph(graph, err));
     OQ_TRY(oq_check_graph(graph, false, err));

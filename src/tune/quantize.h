@@ -55,8 +55,10 @@ oq_status oq_quantization_write(oq_plan *plan, oq_graph *graph, oq_error *err);
 // NULL) receives what became of those, NULL where there are none; the caller frees it.
 oq_status oq_quantization_emit(const oq_quantization *q, oq_plan *plan, oq_graph *graph, oq_storage **tables,
                                oq_error *err);
-// Tables alone, of a graph in which everything else is written; the graph is to be swept and inferred anew.
-oq_status oq_tables_emit(oq_graph *graph, const oq_quant_options *quant, oq_storage **tables, oq_error *err);
+// Tables alone, of a graph in which everything else is written, by `plan` (NULL: there is none); the graph is
+// to be swept and inferred anew.
+oq_status oq_tables_emit(oq_graph *graph, const oq_quant_options *quant, const oq_plan *plan,
+                         oq_storage **tables, oq_error *err);
 
 // Weight-only mode: `model` is prepared and is raised to the opset that the options need; `stats` are of the
 // prepared model or NULL; the caller frees the storage. Then it is written: swept, inferred and checked.
