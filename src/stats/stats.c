@@ -93,16 +93,30 @@ static oq_status channels_new(oq_tensor_stats *t, oq_mem *mem, size_t channels, 
 // Runs shorter than this cost less one by one.
 #define LEAST_ROW 16
 
-// Moments of `n` values of one channel.
-static void add_channel(const float *x, size_t n, float *min, float *max, double *sum) {
-    if (n >= LEAST_ROW) {
-        oq_rows_stats s;
-        oq_rows_statistics(x, n, &s);
-        if (s.min < *min) *min = s.min + 0.0F;
-        if (s.max > *max) *max = s.max + 0.0F;
-        *sum += s.sum;
-        return;
-    }
+// One tensor of one sample on its way into the statistics.
+typedef struct addition {
+    oq_tensor_stats *into;
+    uint64_t sample;
+    double sum, squares;
+} addition;
+
+// `n` values of the tensor.
+static void note(addition *a, const oq_rows_stats *s, size_t n) {
+    oq_tensor_stats *t = a->into;
+    // Adding zero makes -0 to 0: which of them came first must not show.
+    if (s->min < t->min) t->min = s->min + 0.0F;
+    if (s->max > t->max) t->max = s->max + 0.0F;
+    t->count += n;
+    t->zero += s->zero;
+    t->nan += s->nan;
+    t->infinite += s->infinite;
+    if ((s->nan || s->infinite) && a->sample < t->first_bad_sample) t->first_bad_sample = a->sample;
+    a->sum += s->sum;
+    a->squares += s->sum_squares;
+}
+
+// A short run of one channel.
+static void add_short(const float *x, size_t n, float *min, float *max, double *sum) {
     for (size_t i = 0; i < n; i++) {
         const float v = x[i];
         if (!isfinite(v)) continue;
@@ -112,10 +126,29 @@ static void add_channel(const float *x, size_t n, float *min, float *max, double
     }
 }
 
+// A long one, which counts for the tensor, too.
+static void add_long(addition *a, const float *x, size_t n, float *min, float *max, double *sum) {
+    oq_rows_stats s;
+    oq_rows_statistics(x, n, &s);
+    if (s.min < *min) *min = s.min + 0.0F;
+    if (s.max > *max) *max = s.max + 0.0F;
+    *sum += s.sum;
+    note(a, &s, n);
+}
+
+static bool has_axis(const oq_tensor_stats *t, const oq_shape *shape) {
+    return t->axis >= 0 && t->axis < shape->rank;
+}
+
+static bool has_long_runs(const oq_tensor_stats *t, const oq_shape *shape) {
+    return has_axis(t, shape) && oq_shape_range_count(shape, t->axis + 1, shape->rank) >= LEAST_ROW;
+}
+
 // x [outer, channels, inner] float32.
-static oq_status add_channels(oq_tensor_stats *t, oq_mem *mem, const oq_shape *shape, const float *x,
+static oq_status add_channels(addition *a, oq_mem *mem, const oq_shape *shape, const float *x,
                               oq_error *err) {
-    if (t->axis < 0 || t->axis >= shape->rank) return ONNXQ_OK;
+    oq_tensor_stats *t = a->into;
+    if (!has_axis(t, shape)) return ONNXQ_OK;
     const size_t outer = (size_t)oq_shape_range_count(shape, 0, t->axis),
                  channels = (size_t)shape->dim[t->axis];
     const size_t inner = (size_t)oq_shape_range_count(shape, t->axis + 1, shape->rank);
@@ -129,7 +162,10 @@ static oq_status add_channels(oq_tensor_stats *t, oq_mem *mem, const oq_shape *s
     for (size_t o = 0; o < outer; o++)
         for (size_t c = 0; c < channels; c++) {
             const float *own = x + (o * channels + c) * inner;
-            add_channel(own, inner, &t->channel_min[c], &t->channel_max[c], &sum[c]);
+            if (inner >= LEAST_ROW)
+                add_long(a, own, inner, &t->channel_min[c], &t->channel_max[c], &sum[c]);
+            else
+                add_short(own, inner, &t->channel_min[c], &t->channel_max[c], &sum[c]);
             if (t->levels) oq_levels_add(&t->levels[c], own, inner);
         }
     for (size_t c = 0; c < channels; c++) oq_channel_sum_add(&t->channel_sum[c], sum[c]);
@@ -138,40 +174,35 @@ static oq_status add_channels(oq_tensor_stats *t, oq_mem *mem, const oq_shape *s
     return ONNXQ_OK;
 }
 
-static void add_values(oq_tensor_stats *t, const float *x, size_t n, uint64_t sample, double sums[2]) {
-    oq_rows_stats s;
-    oq_rows_statistics(x, n, &s);
-    // Adding zero makes -0 to 0: which of them came first must not show.
-    if (s.min < t->min) t->min = s.min + 0.0F;
-    if (s.max > t->max) t->max = s.max + 0.0F;
-    t->count += n;
-    t->zero += s.zero;
-    t->nan += s.nan;
-    t->infinite += s.infinite;
-    if ((s.nan || s.infinite) && sample < t->first_bad_sample) t->first_bad_sample = sample;
-    sums[0] += s.sum;
-    sums[1] += s.sum_squares;
+static oq_status add_values(addition *a, oq_mem *mem, const oq_shape *shape, const float *x, size_t n,
+                            oq_error *err) {
+    oq_tensor_stats *t = a->into;
+    if (!has_long_runs(t, shape)) {
+        oq_rows_stats s;
+        oq_rows_statistics(x, n, &s);
+        note(a, &s, n);
+    }
+    OQ_TRY(add_channels(a, mem, shape, x, err));
     oq_histogram_add(&t->histogram, x, n, t->min, t->max);
+    return ONNXQ_OK;
 }
 
 oq_status oq_stats_add(oq_tensor_stats *into, oq_mem *mem, const oq_tensor *tensor, uint64_t sample,
                        oq_error *err) {
     const size_t count = (size_t)oq_tensor_count(tensor);
-    double sums[2] = {0, 0};
+    addition a = {.into = into, .sample = sample};
     if (tensor->dtype == ONNXQ_FLOAT) {
-        add_values(into, tensor->data, count, sample, sums);
-        OQ_TRY(add_channels(into, mem, &tensor->shape, tensor->data, err));
+        OQ_TRY(add_values(&a, mem, &tensor->shape, tensor->data, count, err));
     } else {
         float *x = oq_mem_calloc(mem, count ? count : 1, sizeof *x, err);
         if (!x) return ONNXQ_NO_MEMORY;
         oq_load_f32(tensor->dtype, tensor->data, x, count);
-        add_values(into, x, count, sample, sums);
-        const oq_status status = add_channels(into, mem, &tensor->shape, x, err);
+        const oq_status status = add_values(&a, mem, &tensor->shape, x, count, err);
         oq_mem_free(mem, x);
         OQ_TRY(status);
     }
-    oq_exact_sum_add(&into->sum, sums[0]);
-    oq_exact_sum_add(&into->sum_squares, sums[1]);
+    oq_exact_sum_add(&into->sum, a.sum);
+    oq_exact_sum_add(&into->sum_squares, a.squares);
     return ONNXQ_OK;
 }
 
