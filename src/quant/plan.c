@@ -173,6 +173,12 @@ static void mark(const oq_plan *plan, oq_value_id value, bool *observed) {
     observed[value] = dtype == ONNXQ_FLOAT || dtype == ONNXQ_UNDEFINED;
 }
 
+// Grids from 0 on saturate where a Relu cuts, so nobody asks for the range of what it cuts.
+static bool cuts_at_zero(const oq_quant_options *options, const oq_layer *layer) {
+    return layer->clip_node != OQ_NONE && layer->low == 0 && !options->activation_signed &&
+           !options->activation_symmetric;
+}
+
 oq_status oq_quant_observe(oq_graph *graph, const oq_quant_options *options, bool *observed, oq_error *err) {
     oq_plan *plan;
     memset(observed, 0, graph->value_count * sizeof *observed);
@@ -180,8 +186,8 @@ oq_status oq_quant_observe(oq_graph *graph, const oq_quant_options *options, boo
     if (status == ONNXQ_OK) status = oq_plan_find_layers(plan, err);
     for (size_t l = 0; status == ONNXQ_OK && l < plan->layer_count; l++) {
         const oq_layer *layer = &plan->layers[l];
-        const oq_value_id values[] = {layer->operand[0].value, layer->operand[1].value, layer->sum,
-                                      layer->output};
+        const oq_value_id values[] = {layer->operand[0].value, layer->operand[1].value, layer->output,
+                                      cuts_at_zero(options, layer) ? OQ_NONE : layer->sum};
         for (size_t i = 0; i < sizeof values / sizeof *values; i++) mark(plan, values[i], observed);
     }
     for (size_t n = 0; status == ONNXQ_OK && n < plan->node_count; n++) {
