@@ -43,6 +43,9 @@ typedef struct oq_weight_rows {
 
 // False, with a reason, when the layer has no such matrix: no constant operand, or a stack of matrices.
 bool oq_plan_has_rows(const oq_layer *layer, const char **reason);
+// True when the layer's constant operand is one such matrix, whether or not it may be changed, and its rows
+// are the channels that the layer's bias has numbers for.
+bool oq_plan_rows_are_channels(const oq_layer *layer);
 // Neighbours along a sum that share a parameter of that matrix; 0: all of a sum do.
 size_t oq_plan_group(const oq_layer *layer);
 oq_status oq_plan_take_rows(const oq_plan *plan, const oq_layer *layer, oq_weight_rows *out, oq_error *err);

@@ -40,6 +40,11 @@ bool oq_plan_has_rows(const oq_layer *layer, const char **reason) {
     return !*reason;
 }
 
+bool oq_plan_rows_are_channels(const oq_layer *layer) {
+    const oq_weight *w = layer->operand[1].weight;
+    return w && w->blocks == 1 && (layer->shape == OQ_LAYER_CONV || layer->bias_count == w->outputs);
+}
+
 size_t oq_plan_group(const oq_layer *layer) {
     return (layer->operand[0].weight ? layer->operand[0].weight : layer->operand[1].weight)->group;
 }

@@ -1,6 +1,7 @@
 // Sequential bias correction: each layer's bias takes up the mean error that it has when all before it is
 // quantized.
 #include "tune/judge.h"
+#include "tune/means.h"
 #include "tune/quantize.h"
 #include "tune/round_layer.h"
 #include "tune/samples.h"
@@ -12,81 +13,25 @@ enum { MOST_SAMPLES = 96 }; // that layers are fitted on
 
 // --- one layer ---
 
-// Sums over a sample of what a layer gives, channel by channel.
-typedef struct totals {
-    const oq_visit *v;
-    double *sum;       // [count][OQ_STREAMS][channels]
-    double *positions; // [count] numbers per channel
-} totals;
-
-static oq_status add_up(void *self, size_t index, size_t worker, oq_error *err) {
-    const totals *t = self;
-    const oq_visit *v = t->v;
-    (void)worker, (void)err;
-    for (int stream = 0; stream < OQ_STREAMS; stream++) {
-        const oq_tensor *tensor = oq_visit_sum(v, v->from + index, stream);
-        double *sum = t->sum + (index * OQ_STREAMS + (size_t)stream) * v->channels;
-        size_t outer, inner;
-        if (!oq_visit_view(v, tensor, &outer, &inner)) continue;
-        const float *x = tensor->data;
-        for (size_t o = 0; o < outer; o++)
-            for (size_t c = 0; c < v->channels; c++)
-                for (size_t i = 0; i < inner; i++) sum[c] += (double)*x++;
-        t->positions[index] = (double)outer * (double)inner;
-    }
-    return ONNXQ_OK;
-}
-
-// Mean of the float stream less that of the other, over all samples in their order.
-static void mean_errors(const totals *t, float *shift) {
-    const size_t n = t->v->channels;
-    double positions = 0;
-    for (size_t s = 0; s < t->v->count; s++) positions += t->positions[s];
-    for (size_t c = 0; c < n; c++) {
-        double error = 0;
-        for (size_t s = 0; s < t->v->count; s++) {
-            const double *sum = t->sum + s * OQ_STREAMS * n;
-            error += sum[OQ_STREAM_FLOAT * n + c] - sum[OQ_STREAM_QUANTIZED * n + c];
-        }
-        shift[c] = positions > 0 ? (float)(error / positions) : 0;
-    }
-}
-
-static oq_status correct(const oq_visit *v, size_t *changed, oq_error *err) {
-    oq_lockstep *l = v->l;
-    totals t = {.v = v};
-    float *shift = NULL;
-    oq_status status = ONNXQ_NO_MEMORY;
-    if (!v->channels) return ONNXQ_OK;
-    t.sum = oq_mem_calloc(l->mem, v->count * OQ_STREAMS, (v->channels + 1) * sizeof *t.sum, err);
-    t.positions = oq_mem_calloc(l->mem, v->count + 1, sizeof *t.positions, err);
-    shift = oq_mem_calloc(l->mem, v->channels + 1, sizeof *shift, err);
-    if (!t.sum || !t.positions || !shift) goto done;
-    OQ_TRY_DONE(oq_pool_run(l->pool, v->count, add_up, &t, err));
-    mean_errors(&t, shift);
-    OQ_TRY_DONE(oq_plan_shift_bias(l->plan, (size_t)v->part->layer, shift, err));
-    for (size_t c = 0; c < v->channels; c++)
-        if (shift[c] != 0) {
-            ++*changed;
-            break;
-        }
-done:
-    oq_mem_free(l->mem, t.sum);
-    oq_mem_free(l->mem, t.positions);
+static oq_status correct(oq_lockstep *l, const oq_lockstep_part *part, size_t *changed, oq_error *err) {
+    const size_t channels = oq_plan_bias_count(l->plan, oq_plan_layer(l->plan, (size_t)part->layer));
+    bool known, any = false;
+    if (!channels) return ONNXQ_OK;
+    float *shift = oq_mem_calloc(l->mem, channels + 1, sizeof *shift, err);
+    if (!shift) return ONNXQ_NO_MEMORY;
+    oq_status status = oq_mean_errors(l, part, shift, &known, err);
+    if (status == ONNXQ_OK && known) status = oq_plan_shift_bias(l->plan, (size_t)part->layer, shift, err);
+    for (size_t c = 0; status == ONNXQ_OK && c < channels; c++) any |= shift[c] != 0;
+    *changed += any;
     oq_mem_free(l->mem, shift);
     return status;
 }
 
 static oq_status tune_layer(oq_lockstep *l, const oq_lockstep_part *part, const oq_tuning *tuning,
                             oq_correction *out, oq_error *err) {
-    oq_visit v;
     OQ_TRY(oq_round_layer(l, part, tuning, &out->rounding, err));
-    oq_status status = oq_visit_begin(&v, l, part, 0, l->samples, err);
-    if (status == ONNXQ_OK) status = oq_visit_compute(&v, err);
-    if (status == ONNXQ_OK && tuning->biases) status = correct(&v, &out->layers, err);
-    if (status == ONNXQ_OK) status = oq_visit_finish(&v, err);
-    oq_visit_end(&v);
-    return status;
+    if (tuning->biases) OQ_TRY(correct(l, part, &out->layers, err));
+    return oq_lockstep_visit(l, part, 0, l->samples, err);
 }
 
 // --- the whole graph ---

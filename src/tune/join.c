@@ -1,31 +1,19 @@
 // Lockstep: samples that come to those on the way, as memory has room for them.
 #include "tune/visit.h"
 
-// Samples [from, from + count) through a part as the plan has it now. `made`, if not NULL, receives the bytes
-// that the first of them takes at most.
-static oq_status replay(oq_lockstep *l, const oq_lockstep_part *part, size_t from, size_t count, size_t *made,
+// Samples [from, from + count) through a part as the plan has it now.
+static oq_status replay(oq_lockstep *l, const oq_lockstep_part *part, size_t from, size_t count,
                         oq_error *err) {
-    oq_visit v;
-    if (part->layer < 0) {
-        OQ_TRY(oq_lockstep_pass(l, part, from, count, err));
-        if (made) *made = oq_lockstep_bytes(l, from);
-        return ONNXQ_OK;
-    }
-    oq_status status = oq_visit_begin(&v, l, part, from, count, err);
-    if (status == ONNXQ_OK) status = oq_visit_compute(&v, err);
-    if (status == ONNXQ_OK && made)
-        *made = oq_lockstep_bytes(l, from) + OQ_STREAMS * oq_tensor_bytes(oq_visit_sum(&v, from, 0));
-    if (status == ONNXQ_OK) status = oq_visit_finish(&v, err);
-    oq_visit_end(&v);
-    return status;
+    return (part->layer < 0 ? oq_lockstep_pass : oq_lockstep_visit)(l, part, from, count, err);
 }
 
 oq_status oq_lockstep_measure(oq_lockstep *l, oq_error *err) {
     OQ_TRY(oq_lockstep_load(l, 0, err));
     for (size_t p = 0; p < l->part_count; p++) {
-        const size_t before = oq_lockstep_bytes(l, 0);
-        OQ_TRY(replay(l, &l->parts[p], 0, 1, &l->room[p], err));
-        if (l->room[p] < before) l->room[p] = before;
+        l->room[p] = oq_lockstep_bytes(l, 0);
+        OQ_TRY(replay(l, &l->parts[p], 0, 1, err));
+        const size_t after = oq_lockstep_bytes(l, 0);
+        if (l->room[p] < after) l->room[p] = after;
         if (l->room[p] > l->widest) l->widest = l->room[p];
     }
     for (size_t p = l->part_count; p-- > 0;)
@@ -47,7 +35,7 @@ oq_status oq_lockstep_join(oq_lockstep *l, size_t part, oq_error *err) {
     while (l->samples < want) {
         const size_t from = l->samples, count = want - from < step ? want - from : step;
         for (size_t s = from; s < from + count; s++) OQ_TRY(oq_lockstep_load(l, s, err));
-        for (size_t p = 0; p < part; p++) OQ_TRY(replay(l, &l->parts[p], from, count, NULL, err));
+        for (size_t p = 0; p < part; p++) OQ_TRY(replay(l, &l->parts[p], from, count, err));
         l->samples += count;
     }
     return ONNXQ_OK;

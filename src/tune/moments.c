@@ -1,21 +1,18 @@
 // Moments of a layer's input: rows of many samples, block by block.
 #include "tune/moments.h"
 
-#include "tune/patches.h"
+#include "tune/streams.h"
 
 // One in so many samples of the lockstep judges.
 enum { JUDGE_EVERY = 4 };
 // Rows that moments are taken of: some for each input of a sum, between two limits.
-enum { ROWS_PER_INPUT = 4, LEAST_ROWS = 2048, MOST_ROWS = 6144 };
+enum { ROWS_PER_INPUT = 2, LEAST_ROWS = 1024, MOST_ROWS = 6144 };
 
 // A sample, and which of all rows it gives.
 typedef struct source {
     size_t sample, first, count;
-    oq_patches patches;
-    oq_value value[2]; // x^, x
-    oq_patches_source from[2];
-    float table[256];
-    int64_t *at; // [cells, count] where the rows lie
+    oq_streams streams; // while it is open
+    int64_t *at;        // [cells, count] where the rows lie; NULL: it is not open
 } source;
 
 typedef struct gathering {
@@ -52,10 +49,11 @@ static oq_status list_sources(gathering *g, bool judging, oq_error *err) {
         source *to = &g->sources[g->count];
         if (judges(m->l, s) != judging) continue;
         const oq_value *x = oq_lockstep_at(m->l, s, OQ_STREAM_FLOAT, m->part->inputs[m->input]);
-        OQ_TRY(oq_patches_of(m->l->graph, m->layer, &x->tensor.shape, &to->patches, err));
+        oq_patches patches;
+        OQ_TRY(oq_patches_of(m->l->graph, m->layer, &x->tensor.shape, &patches, err));
         to->sample = s;
         to->first = g->rows;
-        to->count = to->patches.positions < most ? to->patches.positions : most;
+        to->count = patches.positions < most ? patches.positions : most;
         g->rows += to->count;
         g->count++;
     }
@@ -63,8 +61,7 @@ static oq_status list_sources(gathering *g, bool judging, oq_error *err) {
 }
 
 static void close_source(oq_mem *mem, source *s) {
-    oq_value_release(&s->value[0]);
-    oq_value_release(&s->value[1]);
+    oq_streams_close(&s->streams);
     oq_mem_free(mem, s->at);
     s->at = NULL;
 }
@@ -73,19 +70,14 @@ static oq_status open_source(void *self, size_t index, size_t worker, oq_error *
     const gathering *g = self;
     const oq_moments *m = g->m;
     source *s = &g->sources[g->begin + index];
+    const oq_patches *p = &s->streams.patches;
     (void)worker;
     if (s->at) return ONNXQ_OK;
-    s->at = oq_mem_alloc(m->l->mem, (s->patches.cells * s->count + 1) * sizeof *s->at, err);
+    OQ_TRY(oq_streams_open(m->l, m->part, m->input, s->sample, &s->streams, err));
+    s->at = oq_mem_alloc(m->l->mem, (p->cells * s->count + 1) * sizeof *s->at, err);
     if (!s->at) return ONNXQ_NO_MEMORY;
     for (size_t i = 0; i < s->count; i++)
-        oq_patches_locate(&s->patches, oq_patches_choose(&s->patches, s->count, i, s->sample), s->at + i,
-                          s->count);
-    for (int i = 0; i < 2; i++) {
-        bool bytes;
-        OQ_TRY(oq_lockstep_peek(m->l, m->part, m->input, s->sample, i ? OQ_STREAM_FLOAT : OQ_STREAM_QUANTIZED,
-                                &s->value[i], s->table, &bytes, err));
-        s->from[i] = (oq_patches_source){.data = s->value[i].tensor.data, .table = bytes ? s->table : NULL};
-    }
+        oq_patches_locate(p, oq_patches_choose(p, s->count, i, s->sample), s->at + i, s->count);
     return ONNXQ_OK;
 }
 
@@ -96,9 +88,9 @@ static void fill_columns(const void *self, size_t from, size_t to, float *x, flo
     for (size_t row = g->done; row < g->done + g->block; s++) {
         const size_t first = row - s->first, left = s->count - first, rest = g->done + g->block - row,
                      count = left < rest ? left : rest, i = row - g->done;
-        oq_patches_columns(&s->patches, &s->from[0], s->at + first, s->count, count, from, to,
-                           x_quantized + i, pitch);
-        oq_patches_columns(&s->patches, &s->from[1], s->at + first, s->count, count, from, to, x + i, pitch);
+        for (int stream = 0; stream < OQ_STREAMS; stream++)
+            oq_patches_columns(&s->streams.patches, &s->streams.from[stream], s->at + first, s->count, count,
+                               from, to, (stream == OQ_STREAM_FLOAT ? x : x_quantized) + i, pitch);
         row += count;
     }
 }

@@ -16,10 +16,10 @@ static void find_gradient(const oq_bench *b, size_t block, size_t worker, float 
     const size_t first = block * OQ_BENCH_ROWS, rows = oq_bench_rows(b, block), count = rows * p->depth;
     float *error = oq_bench_buffer(b, worker, 1), *arriving = oq_bench_buffer(b, worker, 2);
     for (size_t i = 0; i < rows; i++) oq_round_errors(p, first + i, error + i * p->depth);
-    if (p->product)
-        memcpy(gradient, p->product + first * p->depth, count * sizeof *gradient);
-    else
-        oq_bench_multiply(b, error, p->depth, rows, b->second, gradient);
+    for (size_t i = 0; p->product && i < rows; i++)
+        memcpy(gradient + i * p->depth, oq_bench_basis_row(b, p->product, first + i),
+               p->depth * sizeof *gradient);
+    if (!p->product) oq_bench_multiply(b, error, p->depth, rows, b->second, gradient);
     oq_rows_add_multiple(error, b->ridge, gradient, count);
     if (!oq_bench_arriving(b, block, arriving)) return;
     oq_rows_add_multiple(arriving, -1, gradient, count);
@@ -104,7 +104,7 @@ static oq_status descend_block(void *self, size_t block, size_t worker, oq_error
 oq_status oq_round_descend(const oq_round_problem *problem, oq_error *err) {
     oq_bench b;
     oq_status status = oq_bench_begin(&b, problem, 3, err);
-    if (status == ONNXQ_OK) status = oq_bench_run(&b, descend_block, err);
+    if (status == ONNXQ_OK) status = oq_bench_run(&b, descend_block, &b, err);
     oq_bench_end(&b);
     return status;
 }
@@ -149,7 +149,7 @@ oq_status oq_round_change(const oq_round_problem *problem, const int32_t *before
     oq_status status = oq_bench_begin(&b, problem, 4, err);
     b.before = before;
     b.change = change;
-    if (status == ONNXQ_OK) status = oq_bench_run(&b, change_block, err);
+    if (status == ONNXQ_OK) status = oq_bench_run(&b, change_block, &b, err);
     oq_bench_end(&b);
     return status;
 }

@@ -31,17 +31,20 @@ typedef struct oq_round_problem {
     const size_t (*partner)[2];
     size_t first;
     int32_t pair_limit;
-    float ridge; // in means of the diagonal of `second`; .01 with data for every weight
-    float share; // 0..1
+    size_t between; // rows of basis and product between those of two rows; 0: they have the same
+    float ridge;    // in means of the diagonal of `second`; .01 with data for every weight
+    float share;    // 0..1
 } oq_round_problem;
 
 // What all roundings of the same rows by the same moments have in common, made once for several of them.
 struct oq_round_basis {
-    void *second;    // packed for products
+    void *second;    // packed for products; NULL: none are needed
     float *product;  // [rows, depth] E second of the integers that it was made for, or NULL
     float *arriving; // [rows, depth] W drift, or NULL
 };
-oq_status oq_round_basis_make(const oq_round_problem *problem, bool product, oq_round_basis *out,
+// `product`: for roundings that begin with these integers; `second`: for those that do not, and for
+// oq_round_change.
+oq_status oq_round_basis_make(const oq_round_problem *problem, bool product, bool second, oq_round_basis *out,
                               oq_error *err);
 void oq_round_basis_release(oq_mem *mem, oq_round_basis *basis);
 

@@ -119,7 +119,7 @@ static oq_status round_block(void *self, size_t index, size_t worker, oq_error *
 oq_status oq_round_adaptively(const oq_round_problem *problem, oq_error *err) {
     oq_bench b;
     oq_status status = oq_bench_begin(&b, problem, BUFFERS, err);
-    if (status == ONNXQ_OK) status = oq_bench_run(&b, round_block, err);
+    if (status == ONNXQ_OK) status = oq_bench_run(&b, round_block, &b, err);
     oq_bench_end(&b);
     return status;
 }

@@ -40,8 +40,8 @@ oq_status oq_bench_begin(oq_bench *b, const oq_round_problem *p, size_t buffers,
     b->second = p->basis ? p->basis->second : b->own_second;
     if (drifts) b->drift = pack(p, p->drift, err);
     b->buffers =
-        oq_mem_calloc(p->mem, oq_pool_threads(p->pool) * buffers, buffer_size(p) * sizeof(float), err);
-    return b->second && (b->drift || !drifts) && b->buffers ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+        oq_mem_alloc(p->mem, oq_pool_threads(p->pool) * buffers * buffer_size(p) * sizeof(float), err);
+    return (b->second || p->basis) && (b->drift || !drifts) && b->buffers ? ONNXQ_OK : ONNXQ_NO_MEMORY;
 }
 
 void oq_bench_end(oq_bench *b) {
@@ -50,8 +50,8 @@ void oq_bench_end(oq_bench *b) {
     oq_mem_free(b->p->mem, b->buffers);
 }
 
-oq_status oq_bench_run(oq_bench *b, oq_work block, oq_error *err) {
-    return oq_pool_run(b->p->pool, (b->p->rows + OQ_BENCH_ROWS - 1) / OQ_BENCH_ROWS, block, b, err);
+oq_status oq_bench_run(const oq_bench *b, oq_work block, void *self, oq_error *err) {
+    return oq_pool_run(b->p->pool, (b->p->rows + OQ_BENCH_ROWS - 1) / OQ_BENCH_ROWS, block, self, err);
 }
 
 size_t oq_bench_rows(const oq_bench *b, size_t block) {
@@ -80,8 +80,9 @@ void oq_bench_multiply(const oq_bench *b, const float *a, size_t pitch, size_t r
 bool oq_bench_arriving(const oq_bench *b, size_t block, float *into) {
     const oq_round_problem *p = b->p;
     const size_t rows = oq_bench_rows(b, block), first = block * OQ_BENCH_ROWS, count = rows * p->depth;
-    if (b->arriving)
-        oq_rows_binary_f32(OQ_ROWS_MUL, b->arriving + first * p->depth, 1, &p->share, 0, into, count);
+    for (size_t i = 0; b->arriving && i < rows; i++)
+        oq_rows_binary_f32(OQ_ROWS_MUL, oq_bench_basis_row(b, b->arriving, first + i), 1, &p->share, 0,
+                           into + i * p->depth, p->depth);
     if (b->arriving || !b->drift) return b->arriving != NULL;
     oq_bench_multiply(b, p->w + first * p->pitch, p->pitch, rows, b->drift, into);
     oq_rows_binary_f32(OQ_ROWS_MUL, into, 1, &p->share, 0, into, count);
@@ -90,43 +91,60 @@ bool oq_bench_arriving(const oq_bench *b, size_t block, float *into) {
 
 // --- basis ---
 
+// Rows times one packed matrix.
 typedef struct making {
-    oq_bench bench;
-    float *product, *arriving;
+    const oq_bench *bench;
+    const void *packed;
+    bool errors; // of W^ - W; else of W
+    float *into; // [rows, depth]
 } making;
 
 static oq_status make_block(void *self, size_t block, size_t worker, oq_error *err) {
-    const oq_bench *b = self;
-    const making *m = self; // the bench is its first member
+    const making *m = self;
+    const oq_bench *b = m->bench;
     const oq_round_problem *p = b->p;
     const size_t first = block * OQ_BENCH_ROWS, rows = oq_bench_rows(b, block);
     float *error = oq_bench_buffer(b, worker, 0);
     (void)err;
-    if (m->arriving) oq_bench_arriving(b, block, m->arriving + first * p->depth);
-    if (!m->product) return ONNXQ_OK;
-    for (size_t i = 0; i < rows; i++) oq_round_errors(p, first + i, error + i * p->depth);
-    oq_bench_multiply(b, error, p->depth, rows, b->second, m->product + first * p->depth);
+    for (size_t i = 0; m->errors && i < rows; i++) oq_round_errors(p, first + i, error + i * p->depth);
+    oq_bench_multiply(b, m->errors ? error : p->w + first * p->pitch, m->errors ? p->depth : p->pitch, rows,
+                      m->packed, m->into + first * p->depth);
     return ONNXQ_OK;
 }
 
-oq_status oq_round_basis_make(const oq_round_problem *problem, bool product, oq_round_basis *out,
+// *into [rows, depth] = W^ - W, or W, times a matrix; what was packed for it, too, if asked for.
+static oq_status make(const oq_bench *b, const float *matrix, bool errors, float **into, void **keep,
+                      oq_error *err) {
+    const oq_round_problem *p = b->p;
+    making m = {.bench = b, .errors = errors};
+    void *packed = pack(p, matrix, err);
+    oq_status status = packed ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+    if (status == ONNXQ_OK && into) {
+        m.packed = packed;
+        m.into = *into = oq_mem_alloc(p->mem, (p->rows * p->depth + 16) * sizeof(float), err);
+        status = m.into ? oq_bench_run(b, make_block, &m, err) : ONNXQ_NO_MEMORY;
+    }
+    if (keep)
+        *keep = packed;
+    else
+        oq_mem_free(p->mem, packed);
+    return status;
+}
+
+oq_status oq_round_basis_make(const oq_round_problem *problem, bool product, bool second, oq_round_basis *out,
                               oq_error *err) {
-    oq_round_problem whole = *problem;
-    const size_t count = problem->rows * problem->depth + 16;
+    oq_bench bench = {.p = problem, .buffer_count = 1};
     *out = (oq_round_basis){0};
-    whole.basis = NULL;
-    whole.share = 1;
-    whole.ridge = 0;
-    making m;
-    oq_status status = oq_bench_begin(&m.bench, &whole, 1, err);
-    m.product = out->product = product ? oq_mem_alloc(problem->mem, count * sizeof(float), err) : NULL;
-    m.arriving = out->arriving =
-        problem->drift ? oq_mem_alloc(problem->mem, count * sizeof(float), err) : NULL;
-    if ((product && !m.product) || (problem->drift && !m.arriving)) status = ONNXQ_NO_MEMORY;
-    if (status == ONNXQ_OK) status = oq_bench_run(&m.bench, make_block, err);
-    out->second = m.bench.own_second;
-    m.bench.own_second = NULL;
-    oq_bench_end(&m.bench);
+    bench.buffers = oq_mem_alloc(problem->mem,
+                                 oq_pool_threads(problem->pool) * buffer_size(problem) * sizeof(float), err);
+    oq_status status = bench.buffers ? ONNXQ_OK : ONNXQ_NO_MEMORY;
+    // One after the other: two packed matrices at once would be the most that a conversion holds.
+    if (status == ONNXQ_OK && problem->drift)
+        status = make(&bench, problem->drift, false, &out->arriving, NULL, err);
+    if (status == ONNXQ_OK)
+        status = make(&bench, problem->second, true, product ? &out->product : NULL,
+                      second ? &out->second : NULL, err);
+    oq_mem_free(problem->mem, bench.buffers);
     return status;
 }
 

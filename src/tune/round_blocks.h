@@ -8,7 +8,7 @@ enum { OQ_BENCH_ROWS = 32 };
 
 typedef struct oq_bench {
     const oq_round_problem *p;
-    const void *second;       // packed
+    const void *second;       // packed; NULL: the basis has none
     void *own_second, *drift; // packed; NULL: it has no share, or there is a basis
     const float *arriving;    // of the basis, or NULL
     float ridge;              // as it is added to the diagonal
@@ -21,12 +21,16 @@ typedef struct oq_bench {
 // `buffers`: how many of them each thread needs.
 oq_status oq_bench_begin(oq_bench *b, const oq_round_problem *problem, size_t buffers, oq_error *err);
 void oq_bench_end(oq_bench *b);
-oq_status oq_bench_run(oq_bench *b, oq_work block, oq_error *err); // every block, b itself as `self`
+oq_status oq_bench_run(const oq_bench *b, oq_work block, void *self, oq_error *err); // every block
 size_t oq_bench_rows(const oq_bench *b, size_t block);
 float *oq_bench_buffer(const oq_bench *b, size_t worker, size_t number);
 // into [rows, depth] = a [rows, depth] x a packed matrix.
 void oq_bench_multiply(const oq_bench *b, const float *a, size_t pitch, size_t rows, const void *packed,
                        float *into);
+// Row number `row` of what a basis holds for the problem's rows.
+static inline const float *oq_bench_basis_row(const oq_bench *b, const float *rows, size_t row) {
+    return rows + row * (1 + b->p->between) * b->p->depth;
+}
 // into = share W drift for the rows of a block; false when that is 0 and `into` was left alone.
 bool oq_bench_arriving(const oq_bench *b, size_t block, float *into);
 

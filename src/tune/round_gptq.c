@@ -116,7 +116,7 @@ oq_status oq_round_gptq(const oq_round_problem *p, oq_error *err) {
     if (status == ONNXQ_OK) status = find_order(&s, err);
     if (status == ONNXQ_OK) {
         factor(&s);
-        status = oq_bench_run(&s.bench, round_block, err);
+        status = oq_bench_run(&s.bench, round_block, &s, err);
     }
     oq_bench_end(&s.bench);
     oq_mem_free(p->mem, s.root);

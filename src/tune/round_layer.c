@@ -2,14 +2,16 @@
 #include "tune/round_layer.h"
 
 #include "tune/moments.h"
-#include "tune/patches.h"
 #include "tune/round.h"
+#include "tune/streams.h"
 
 #include <string.h>
 
 // Longer sums are cut into stretches of equal length, which are taken for independent; shorter ones say
 // little.
 enum { MOST_DEPTH = 1536, LEAST_DEPTH = 16 };
+// How much to trust the data is found out on one row in four, where there are enough of them.
+enum { SEARCH_EVERY = 4, SEARCH_LEAST = 64 };
 
 typedef struct trial {
     float ridge, share; // see round.h
@@ -41,13 +43,12 @@ typedef struct task {
     size_t groups, stretches, depth; // depth: of one stretch of a row
     bool centred;                    // the bias will make up for means
     oq_weight_rows rows;
-    int32_t *nearest, *best; // [outputs, depth of rows]
+    int32_t *nearest; // [outputs, depth of rows]
     oq_gram fit, judge;
     oq_round_basis *fit_basis, *judge_basis; // [groups * stretches]
-    const trial *trial, *best_trial;
+    size_t every; // row of a group, or group where each has few, that is rounded now
+    const trial *trial;
     double *change; // [groups * stretches, outputs of one]
-    double least;   // sum of it for `best`
-    bool better;    // there is one
 } task;
 
 // More than one matrix of moments.
@@ -68,22 +69,28 @@ static oq_status gather(const task *t, oq_gram *gram, bool judging, oq_error *er
 
 static size_t params_of_row(const task *t) { return (t->rows.depth + t->rows.group - 1) / t->rows.group; }
 
+static size_t rows_of_group(const task *t) { return t->rows.outputs / t->groups; }
+
+static bool few_rows(const task *t) { return rows_of_group(t) < SEARCH_LEAST; }
+
 // Of a convolution with groups: each its own rows. Of a sum too long for one matrix of moments: all rows, a
-// stretch of them each.
+// stretch of them each. No row where another group stands for this one.
 static oq_round_problem problem_of(const task *t, size_t group) {
-    const size_t rows = t->rows.outputs / t->groups, first = group / t->stretches * rows,
+    const size_t all = rows_of_group(t), first = group / t->stretches * all,
                  along = group % t->stretches * t->depth, from = first * t->rows.depth + along,
-                 pitch = params_of_row(t);
+                 pitch = params_of_row(t), step = few_rows(t) ? 1 : t->every,
+                 rows = few_rows(t) && group / t->stretches % t->every ? 0 : (all + step - 1) / step;
     return (oq_round_problem){.mem = t->l->mem,
                               .pool = many(t) ? NULL : t->l->pool,
                               .rows = rows,
+                              .between = step - 1,
                               .depth = t->depth,
-                              .pitch = t->rows.depth,
+                              .pitch = step * t->rows.depth,
                               .w = t->rows.w + from,
                               .q = t->rows.q + from,
                               .grid = t->rows.grid,
                               .params = t->rows.params + first * pitch + along / t->rows.group,
-                              .param_pitch = pitch,
+                              .param_pitch = step * pitch,
                               .group = t->rows.group,
                               .partner = t->rows.partner,
                               .first = along,
@@ -97,7 +104,8 @@ static oq_status prepare_fit(void *self, size_t group, size_t worker, oq_error *
     (void)worker;
     problem.second = t->fit.second + from;
     problem.drift = t->fit.drift + from;
-    return oq_round_basis_make(&problem, t->method != OQ_ROUNDING_GPTQ, &t->fit_basis[group], err);
+    return oq_round_basis_make(&problem, t->method != OQ_ROUNDING_GPTQ, t->method == OQ_ROUNDING_ADAROUND,
+                               &t->fit_basis[group], err);
 }
 
 static oq_status prepare_judge(void *self, size_t group, size_t worker, oq_error *err) {
@@ -107,13 +115,14 @@ static oq_status prepare_judge(void *self, size_t group, size_t worker, oq_error
     (void)worker;
     problem.second = t->judge.second + from;
     problem.drift = t->judge.drift + from;
-    return oq_round_basis_make(&problem, false, &t->judge_basis[group], err);
+    return oq_round_basis_make(&problem, false, true, &t->judge_basis[group], err);
 }
 
 static oq_status round_group(void *self, size_t group, size_t worker, oq_error *err) {
     const task *t = self;
     oq_round_problem problem = problem_of(t, group);
     (void)worker;
+    if (!problem.rows) return ONNXQ_OK;
     problem.second = t->fit.second + group * t->depth * t->depth;
     problem.basis = &t->fit_basis[group];
     problem.product = problem.basis->product;
@@ -126,10 +135,11 @@ static oq_status judge_group(void *self, size_t group, size_t worker, oq_error *
     const task *t = self;
     oq_round_problem problem = problem_of(t, group);
     (void)worker;
+    if (!problem.rows) return ONNXQ_OK;
     problem.basis = &t->judge_basis[group];
     problem.share = 1;
-    return oq_round_change(&problem, t->nearest + (problem.q - t->rows.q), t->change + group * problem.rows,
-                           err);
+    return oq_round_change(&problem, t->nearest + (problem.q - t->rows.q),
+                           t->change + group * rows_of_group(t), err);
 }
 
 // The pool serves groups, or the rows of the only one.
@@ -137,20 +147,36 @@ static oq_status over_groups(task *t, oq_work work, oq_error *err) {
     return many(t) ? oq_pool_run(t->l->pool, t->groups * t->stretches, work, t, err) : work(t, 0, 0, err);
 }
 
-// One way to round; the best so far stays in t->best.
-static oq_status try(task *t, const trial *how, oq_error *err) {
-    const size_t count = t->rows.outputs * t->rows.depth;
-    double change = 0;
-    t->trial = how;
-    memcpy(t->rows.q, t->nearest, count * sizeof *t->nearest);
+// Rounds anew, by t->trial; *change: of the error on the samples that judge, 0 when there are none.
+static oq_status round_all(task *t, double *change, oq_error *err) {
+    const size_t count = t->rows.outputs * t->stretches;
+    memcpy(t->rows.q, t->nearest, t->rows.outputs * t->rows.depth * sizeof *t->nearest);
+    memset(t->change, 0, count * sizeof *t->change);
     OQ_TRY(over_groups(t, round_group, err));
     if (t->judge.rows > 0) OQ_TRY(over_groups(t, judge_group, err));
-    for (size_t i = 0; t->judge.rows > 0 && i < t->rows.outputs * t->stretches; i++) change += t->change[i];
-    if (t->judge.rows > 0 && change >= t->least) return ONNXQ_OK;
-    t->least = change;
-    t->better = true;
-    t->best_trial = how;
-    memcpy(t->best, t->rows.q, count * sizeof *t->best);
+    *change = 0;
+    for (size_t i = 0; i < count; i++) *change += t->change[i];
+    return ONNXQ_OK;
+}
+
+// t->trial: the one that does best for some rows; without samples that judge, the one that trusts least.
+static oq_status search(task *t, oq_error *err) {
+    const size_t count = sizeof trials / sizeof *trials;
+    double least = 0;
+    const trial *best = trials;
+    t->trial = &trials[count - 1];
+    if (!(t->judge.rows > 0)) return ONNXQ_OK;
+    t->every = t->rows.outputs < SEARCH_LEAST ? 1 : SEARCH_EVERY;
+    for (size_t i = 0; i < count; i++) {
+        double change;
+        t->trial = &trials[i];
+        OQ_TRY(round_all(t, &change, err));
+        if (!(change < least)) continue;
+        least = change;
+        best = t->trial;
+    }
+    t->trial = best;
+    t->every = 1;
     return ONNXQ_OK;
 }
 
@@ -172,17 +198,32 @@ static oq_status look(task *t, oq_error *err) {
 
 // AdaRound takes hundreds of products where descent takes one: it is tried with the one degree of trust that
 // suits descent best, and stays where it is better than that.
+static oq_status try_adaptive(task *t, double least, oq_error *err) {
+    const size_t bytes = t->rows.outputs * t->rows.depth * sizeof *t->rows.q;
+    double change;
+    int32_t *best = oq_mem_alloc(t->l->mem, bytes + 1, err);
+    if (!best) return ONNXQ_NO_MEMORY;
+    memcpy(best, t->rows.q, bytes);
+    t->method = OQ_ROUNDING_ADAROUND;
+    const oq_status status = round_all(t, &change, err);
+    if (status == ONNXQ_OK && t->judge.rows > 0 && !(change < least)) memcpy(t->rows.q, best, bytes);
+    oq_mem_free(t->l->mem, best);
+    return status;
+}
+
 static oq_status try_all(task *t, oq_error *err) {
+    const size_t bytes = t->rows.outputs * t->rows.depth * sizeof *t->rows.q;
     const bool adaptive = t->method == OQ_ROUNDING_ADAROUND;
+    double change;
     OQ_TRY(look(t, err));
     if (adaptive) t->method = OQ_ROUNDING_GRAM;
-    for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) OQ_TRY(try(t, &trials[i], err));
-    if (adaptive) {
-        t->method = OQ_ROUNDING_ADAROUND;
-        OQ_TRY(try(t, t->best_trial ? t->best_trial : trials, err));
+    OQ_TRY(search(t, err));
+    OQ_TRY(round_all(t, &change, err));
+    if (t->judge.rows > 0 && !(change < 0)) {
+        memcpy(t->rows.q, t->nearest, bytes);
+        change = 0;
     }
-    memcpy(t->rows.q, t->better ? t->best : t->nearest, t->rows.outputs * t->rows.depth * sizeof *t->best);
-    return ONNXQ_OK;
+    return adaptive ? try_adaptive(t, change, err) : ONNXQ_OK;
 }
 
 static oq_status open_task(task *t, oq_error *err) {
@@ -191,9 +232,8 @@ static oq_status open_task(task *t, oq_error *err) {
     if (t->rows.partner) t->method = OQ_ROUNDING_GRAM; // the only one that keeps to sums of pairs
     const size_t bytes = t->rows.outputs * t->rows.depth * sizeof *t->nearest;
     t->nearest = oq_mem_alloc(l->mem, bytes + 1, err);
-    t->best = oq_mem_alloc(l->mem, bytes + 1, err);
     t->change = oq_mem_calloc(l->mem, t->rows.outputs * t->stretches + 1, sizeof *t->change, err);
-    if (!t->nearest || !t->best || !t->change) return ONNXQ_NO_MEMORY;
+    if (!t->nearest || !t->change) return ONNXQ_NO_MEMORY;
     memcpy(t->nearest, t->rows.q, bytes);
     return ONNXQ_OK;
 }
@@ -210,7 +250,6 @@ static void close_task(task *t) {
     oq_gram_release(&t->fit);
     oq_gram_release(&t->judge);
     oq_mem_free(t->l->mem, t->nearest);
-    oq_mem_free(t->l->mem, t->best);
     oq_mem_free(t->l->mem, t->change);
     oq_weight_rows_release(&t->rows);
 }
@@ -224,13 +263,10 @@ static bool can_cut(const oq_layer *layer, size_t depth, size_t stretches) {
 
 // The layer's activation among what the part reads, and groups; false when it cannot be rounded.
 static oq_status find_input(task *t, bool *found, oq_error *err) {
-    const oq_value_id value = t->layer->operand[t->layer->operand[0].weight ? 1 : 0].value;
     oq_patches p;
-    *found = false;
-    while (t->input < t->part->input_count && t->part->inputs[t->input] != value) t->input++;
-    if (t->input == t->part->input_count) return ONNXQ_OK;
-    const oq_value *x = oq_lockstep_at(t->l, 0, OQ_STREAM_FLOAT, value);
-    if (x->kind != OQ_VALUE_TENSOR || x->tensor.dtype != ONNXQ_FLOAT) return ONNXQ_OK;
+    *found = oq_streams_find(t->l, t->part, &t->input);
+    if (!*found) return ONNXQ_OK;
+    const oq_value *x = oq_lockstep_at(t->l, 0, OQ_STREAM_FLOAT, t->part->inputs[t->input]);
     OQ_TRY(oq_patches_of(t->l->graph, t->layer, &x->tensor.shape, &p, err));
     t->groups = p.groups;
     t->stretches = 1;
@@ -249,7 +285,7 @@ static oq_status run(task *t, bool *kept, oq_error *err) {
 
 oq_status oq_round_layer(oq_lockstep *l, const oq_lockstep_part *part, const oq_tuning *tuning,
                          oq_rounding_counts *counts, oq_error *err) {
-    task t = {.l = l, .part = part, .layer = oq_plan_layer(l->plan, (size_t)part->layer)};
+    task t = {.l = l, .part = part, .layer = oq_plan_layer(l->plan, (size_t)part->layer), .every = 1};
     t.method = tuning->rounding;
     t.centred = tuning->biases && oq_plan_bias_count(l->plan, t.layer) > 0;
     const char *reason;

@@ -106,6 +106,11 @@ static const char *const layers[] = {
     "in x float32[3,8,4,4]\nrandom w float32[16,1,3,3] 1 1\ny = Conv(x, w) group=8 pads=[1,1,1,1]\nout y\n",
     "in x float32[2,4,11]\nrandom w float32[5,4,3] 1 1\ny = Conv(x, w) strides=[3]\nout y\n",
     "in x float32[1,2,3,4,5]\nrandom w float32[3,2,2,2,2] 1 1\ny = Conv(x, w)\nout y\n",
+    "in x float32[2,3,6]\nrandom w float32[4,3,1] 1 1\ny = Conv(x, w)\nout y\n",
+    "in x float32[1,3,5,3]\nrandom w float32[4,3,1,1] 1 1\ny = Conv(x, w) strides=[2,2] pads=[1,1,1,1]\nout "
+    "y\n",
+    "in x float32[1,2,17,13]\nrandom w float32[3,2,5,4] 1 1\ny = Conv(x, w) strides=[3,2] pads=[4,3,2,1] "
+    "dilations=[1,3]\nout y\n",
     "in x float32[2,3,7]\nrandom w float32[7,4] 1 1\ny = MatMul(x, w)\nout y\n",
     "in x float32[2,7,3]\nrandom w float32[4,7] 1 1\ny = MatMul(w, x)\nout y\n",
     "in x float32[5,7]\nrandom w float32[4,7] 1 1\ny = Gemm(x, w) transB=1 alpha=0.5\nout y\n",
@@ -150,6 +155,42 @@ START_TEST(columns_are_parts_of_rows) {
         row_of(&p, &source, i * 5 % p.positions, row);
         for (size_t k = from; k < to; k++) ck_assert_float_eq(columns[(k - from) * PITCH + i - 2], row[k]);
     }
+    oq_value_release(&x);
+    test_pair_release(&pair);
+}
+END_TEST
+
+// What each column adds up to over all positions, of floats and of bytes, some channels at a time.
+START_TEST(sums_are_those_of_rows) {
+    prepare(layers[_i]);
+    oq_shape shape;
+    const oq_type *type = &oq_graph_value(pair.original->graph, test_value(pair.original, "x"))->type;
+    shape.rank = type->rank;
+    for (int i = 0; i < type->rank; i++) shape.dim[i] = type->dim[i].size;
+    oq_value x = random_input(&shape);
+    const oq_qparam param = {.scale = 0.25F, .zero_point = -3};
+    float table[256], row[256];
+    for (int i = 0; i < 256; i++) table[i] = oq_dequantize_one(param, (int8_t)i);
+    const oq_patches_source sources[2] = {
+        {.data = x.tensor.data}, {.data = x.tensor.data, .table = table, .param = param, .is_signed = true}};
+    oq_patches p;
+    CK_OK(oq_patches_of(pair.original->graph, oq_plan_layer(pair.plan, 0), &shape, &p, &err), &err);
+    int64_t *line_of = oq_mem_alloc(&pair.mem, (oq_patches_lines(&p) + 1) * sizeof *line_of, &err);
+    void *work = oq_mem_alloc(&pair.mem, oq_patches_work(&p), &err);
+    oq_patches_find_lines(&p, line_of);
+    for (int bytes = 0; bytes < 2; bytes++) {
+        double sum[256] = {0}, want[256] = {0};
+        oq_patches_add_up(&p, &sources[bytes], line_of, 0, p.channels / 2, work, sum);
+        oq_patches_add_up(&p, &sources[bytes], line_of, p.channels / 2, p.channels, work, sum);
+        for (size_t i = 0; i < p.positions; i++) {
+            row_of(&p, &sources[bytes], i, row);
+            for (size_t k = 0; k < p.groups * p.depth; k++) want[k] += (double)row[k];
+        }
+        for (size_t k = 0; k < p.groups * p.depth; k++)
+            ck_assert_msg(fabs(sum[k] - want[k]) < 1e-4, "column %zu: %g, not %g", k, sum[k], want[k]);
+    }
+    oq_mem_free(&pair.mem, line_of);
+    oq_mem_free(&pair.mem, work);
     oq_value_release(&x);
     test_pair_release(&pair);
 }
@@ -214,6 +255,7 @@ int main(void) {
     const int count = sizeof layers / sizeof *layers;
     tcase_add_loop_test(rows, rows_times_weights_are_the_layer, 0, count);
     tcase_add_loop_test(rows, columns_are_parts_of_rows, 0, count);
+    tcase_add_loop_test(rows, sums_are_those_of_rows, 0, count);
     tcase_add_loop_test(rows, integers_that_are_set_come_out, 0, count);
     tcase_add_loop_test(rows, what_has_no_rows_says_why, 0, 3);
     tcase_add_test(rows, positions_are_spread);

@@ -303,7 +303,7 @@ START_TEST(a_basis_changes_no_bit) {
     begin(&without, 4, NULL);
     memcpy(nearest, with.q, sizeof nearest);
     with.problem.share = without.problem.share = 0.5F;
-    CK_OK(oq_round_basis_make(&with.problem, true, &basis, &err), &err);
+    CK_OK(oq_round_basis_make(&with.problem, true, true, &basis, &err), &err);
     with.problem.basis = &basis;
     with.problem.product = basis.product;
     with.problem.drift = NULL;
@@ -318,6 +318,37 @@ START_TEST(a_basis_changes_no_bit) {
     oq_round_basis_release(&mem, &basis);
     oq_gram_release(&with.gram);
     end(&without);
+}
+END_TEST
+
+// Every third row, with a basis of all rows, is rounded as by itself, and no other row is touched.
+START_TEST(rows_between_are_left_alone) {
+    setting some, each;
+    oq_round_basis basis, own;
+    int32_t before[ROWS * DEPTH];
+    double change[2][ROWS];
+    begin(&some, 4, NULL);
+    begin(&each, 4, NULL);
+    memcpy(before, some.q, sizeof before);
+    CK_OK(oq_round_basis_make(&some.problem, true, true, &basis, &err), &err);
+    CK_OK(oq_round_basis_make(&each.problem, true, true, &own, &err), &err);
+    oq_round_problem p = some.problem, all = each.problem;
+    p.rows = (ROWS + 2) / 3, p.between = 2, p.pitch = 3 * DEPTH, p.param_pitch = 3;
+    p.basis = &basis, p.product = basis.product;
+    all.basis = &own, all.product = own.product;
+    CK_OK(oq_round_descend(&p, &err), &err);
+    CK_OK(oq_round_descend(&all, &err), &err);
+    CK_OK(oq_round_change(&p, before, change[0], &err), &err);
+    CK_OK(oq_round_change(&all, before, change[1], &err), &err);
+    for (size_t i = 0; i < ROWS; i++) {
+        const int32_t *want = i % 3 ? before : each.q;
+        ck_assert_mem_eq(some.q + i * DEPTH, want + i * DEPTH, DEPTH * sizeof *want);
+        if (i % 3 == 0) ck_assert(change[0][i / 3] == change[1][i]);
+    }
+    oq_round_basis_release(&mem, &basis);
+    oq_round_basis_release(&mem, &own);
+    oq_gram_release(&some.gram);
+    end(&each);
 }
 END_TEST
 
@@ -486,6 +517,7 @@ int main(void) {
     tcase_add_loop_test(laws, independent_inputs_are_rounded_to_nearest, 0, METHODS);
     tcase_add_loop_test(laws, the_judge_tells_the_change, 0, 3);
     tcase_add_loop_test(laws, a_basis_changes_no_bit, 0, 3);
+    tcase_add_test(laws, rows_between_are_left_alone);
     tcase_add_loop_test(laws, threads_change_no_bit, 0, METHODS);
     tcase_add_loop_test(laws, groups_have_their_own_scales, 0, METHODS);
     tcase_add_loop_test(laws, moments_are_those_of_the_rows, 0, 2);
