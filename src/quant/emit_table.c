@@ -5,6 +5,7 @@
 //     q    = Concat of the BitShifts of rows  where bytes hold several
 //     y    = (Cast(q) - zero) * Gather(scale, indices)
 //
+// With a scale for each group of a row, y is computed as [all groups, group] and takes its shape again.
 // Gather takes no 4- or 2-bit types, and DequantizeLinear before it would make floats of the whole table in
 // every run. Field f of byte b of a row is its column b + f * bytes, so that the unpacked fields follow each
 // other.
@@ -46,6 +47,7 @@ static oq_status pack(oq_emitter *e, const oq_stored *w, oq_tensor *out, oq_erro
 static oq_shape params_shape(const oq_stored *w) {
     oq_shape shape = {.rank = 0};
     if (w->granularity.kind == OQ_PER_TENSOR) return shape;
+    if (w->granularity.kind == OQ_PER_GROUP) return w->params_shape;
     shape = w->shape;
     for (int d = 1; d < shape.rank; d++) shape.dim[d] = 1;
     return shape;
@@ -183,33 +185,69 @@ static oq_status emit_cast(oq_emitter *e, oq_value_id *value, oq_error *err) {
     return oq_node_set_int(e->graph, node, "to", ONNXQ_FLOAT, err);
 }
 
-// Integers as floats, less their zero points.
-static oq_status emit_centred(oq_emitter *e, const oq_stored *w, oq_value_id zero, oq_value_id indices,
+static bool in_groups(const oq_stored *w) { return w->granularity.kind == OQ_PER_GROUP; }
+
+// As [all groups, `columns` of one], where there are groups.
+static oq_status emit_by_group(oq_emitter *e, const oq_stored *w, int64_t columns, oq_value_id *value,
+                               oq_error *err) {
+    const int64_t numbers[] = {-1, columns};
+    const oq_shape two = OQ_SHAPE(2);
+    const oq_dim dims[] = {OQ_DIM_ANONYMOUS, oq_dim_of(columns)};
+    oq_value_id in[2] = {*value};
+    if (!in_groups(w)) return ONNXQ_OK;
+    OQ_TRY(oq_emit_integers(e, w->value, "_by_group", ONNXQ_INT64, numbers, &two, &in[1], err));
+    OQ_TRY(oq_emit_value(e, in[0], "_by_group", ONNXQ_FLOAT, value, err));
+    oq_graph_value(e->graph, *value)->type = oq_type_tensor(ONNXQ_FLOAT, 2, dims);
+    return oq_emit_node(e, "", "Reshape", in, 2, *value, NULL, err);
+}
+
+// Parameters of the rows that are looked up, one each or one a group.
+static oq_status emit_of_rows(oq_emitter *e, const oq_stored *w, oq_value_id from, const oq_value_id at[2],
+                              const char *suffix, oq_value_id *value, oq_error *err) {
+    const int64_t last = in_groups(w) ? w->params_shape.dim[1] : 1;
+    OQ_TRY(emit_gather(e, from, at[0], at[1], suffix, last, value, err));
+    if (oq_graph_constant(e->graph, from)->dtype != ONNXQ_FLOAT) OQ_TRY(emit_cast(e, value, err));
+    return emit_by_group(e, w, 1, value, err);
+}
+
+// Floats less their zero points. `at`: indices, and the value that the rows stand for.
+static oq_status emit_centred(oq_emitter *e, const oq_stored *w, oq_value_id zero, const oq_value_id at[2],
                               oq_value_id *value, oq_error *err) {
-    oq_value_id in[2];
-    OQ_TRY(emit_cast(e, value, err));
+    oq_value_id in[2] = {*value, zero};
     if (zero == OQ_NONE) return ONNXQ_OK;
-    in[0] = *value, in[1] = zero;
-    if (!one_zero(w)) {
-        OQ_TRY(emit_gather(e, zero, indices, *value, "_zero_point", 1, &in[1], err));
-        OQ_TRY(emit_cast(e, &in[1], err));
-    }
+    if (!one_zero(w)) OQ_TRY(emit_of_rows(e, w, zero, at, "_zero_point", &in[1], err));
     OQ_TRY(oq_emit_value(e, in[0], "_centred", ONNXQ_FLOAT, value, err));
     return oq_emit_node(e, "", "Sub", in, 2, *value, NULL, err);
+}
+
+// Groups in the shape of `like` again, as `output`.
+static oq_status emit_joined(oq_emitter *e, oq_value_id groups, oq_value_id like, oq_value_id output,
+                             oq_error *err) {
+    const oq_dim unknown[] = {OQ_DIM_ANONYMOUS};
+    oq_value_id in[2] = {groups};
+    OQ_TRY(oq_emit_value(e, output, "_shape", ONNXQ_INT64, &in[1], err));
+    oq_graph_value(e->graph, in[1])->type = oq_type_tensor(ONNXQ_INT64, 1, unknown);
+    OQ_TRY(oq_emit_node(e, "", "Shape", &like, 1, in[1], NULL, err));
+    return oq_emit_node(e, "", "Reshape", in, 2, output, NULL, err);
 }
 
 oq_status oq_emit_lookup(oq_emitter *e, const oq_stored *w, const oq_emitted_store *own, oq_node_id gather,
                          oq_error *err) {
     oq_node *node = oq_graph_node(e->graph, gather);
-    const oq_value_id indices = node->inputs[1], output = node->outputs[0];
-    const bool by_row = w->granularity.kind != OQ_PER_TENSOR;
-    oq_value_id in[2] = {OQ_NONE, own->scale};
-    OQ_TRY(emit_gather(e, own->q, indices, output, "_rows", row_bytes(w), &in[0], err));
-    OQ_TRY(emit_unpacked(e, w, &in[0], err));
-    OQ_TRY(emit_centred(e, w, own->zero, indices, &in[0], err));
-    if (by_row) OQ_TRY(emit_gather(e, own->scale, indices, output, "_scale", 1, &in[1], err));
+    const oq_value_id at[2] = {node->inputs[1], node->outputs[0]};
+    oq_value_id rows, in[2] = {OQ_NONE, own->scale}, product = at[1];
+    OQ_TRY(emit_gather(e, own->q, at[0], at[1], "_rows", row_bytes(w), &rows, err));
+    OQ_TRY(emit_unpacked(e, w, &rows, err));
+    OQ_TRY(emit_cast(e, &rows, err));
+    in[0] = rows;
+    OQ_TRY(emit_by_group(e, w, w->granularity.group_size, &in[0], err));
+    OQ_TRY(emit_centred(e, w, own->zero, at, &in[0], err));
+    if (w->granularity.kind != OQ_PER_TENSOR)
+        OQ_TRY(emit_of_rows(e, w, own->scale, at, "_scale", &in[1], err));
     oq_graph_remove_node(e->graph, node);
-    return oq_emit_node(e, node->name, "Mul", in, 2, output, NULL, err);
+    if (in_groups(w)) OQ_TRY(oq_emit_value(e, in[0], "_product", ONNXQ_FLOAT, &product, err));
+    OQ_TRY(oq_emit_node(e, node->name, "Mul", in, 2, product, NULL, err));
+    return in_groups(w) ? emit_joined(e, product, rows, at[1], err) : ONNXQ_OK;
 }
 
 // What an output layer that is tied to the table reads: all of it as floats.
@@ -217,14 +255,14 @@ oq_status oq_emit_whole_table(oq_emitter *e, const oq_stored *w, oq_emitted_stor
     const oq_shape all = OQ_SHAPE(-1), one = OQ_SHAPE(1), rows = OQ_SHAPE(w->shape.dim[0]);
     oq_value_id in[3] = {own->q, own->scale, OQ_NONE}, reshape[2] = {own->scale};
     OQ_TRY(emit_unpacked(e, w, &in[0], err));
-    if (w->granularity.kind != OQ_PER_TENSOR) {
+    if (w->granularity.kind == OQ_PER_CHANNEL) {
         OQ_TRY(oq_emit_integers(e, w->value, "_shape", ONNXQ_INT64, all.dim, &one, &reshape[1], err));
         OQ_TRY(oq_emit_shaped(e, own->scale, "_vector", ONNXQ_FLOAT, &rows, &in[1], err));
         OQ_TRY(oq_emit_node(e, "", "Reshape", reshape, 2, in[1], NULL, err));
     }
     if (own->zero != OQ_NONE)
-        OQ_TRY(emit_zeros(e, w, w->granularity.kind == OQ_PER_TENSOR ? &(oq_shape){.rank = 0} : &rows, &in[2],
-                          err));
+        OQ_TRY(
+            emit_zeros(e, w, w->granularity.kind == OQ_PER_CHANNEL ? &rows : &w->params_shape, &in[2], err));
     OQ_TRY(oq_emit_shaped(e, w->value, "_dequantized", ONNXQ_FLOAT, &w->shape, &own->dequantized, err));
     return oq_emit_dequantize(e, &w->granularity, in, own->dequantized, err);
 }

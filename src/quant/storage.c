@@ -31,7 +31,7 @@ void oq_storage_free(oq_storage *storage) {
 // DequantizeLinear came with 10, its axis with 13, blocks and 16- and 4-bit types with 21, 2-bit types
 // with 25.
 static int64_t opset_of(const oq_stored *stored) {
-    if (stored->table) return 13; // a tied layer's DequantizeLinear along an axis
+    if (stored->table) return stored->granularity.kind == OQ_PER_GROUP ? 21 : 13; // a tied layer's scales
     if (oq_dtype_info(stored->carrier)->bits == 2) return 25;
     if (oq_dtype_info(stored->carrier)->bits != 8 || stored->granularity.kind == OQ_PER_GROUP) return 21;
     return stored->granularity.kind == OQ_PER_CHANNEL ? 13 : 10;

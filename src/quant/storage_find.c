@@ -91,12 +91,23 @@ static oq_stored new_stored(const oq_storage *s, const oq_node *node, oq_value_i
 
 // --- tables ---
 
-// A scale for each row, shaped so that looking it up gives what multiplies the looked up row.
+// A scale for each row, shaped so that looking it up gives what multiplies the looked up row. Groups are for
+// rows of few bits, and cut them evenly.
+static oq_granularity cut_table(const oq_quant_options *options, const oq_stored *table) {
+    const oq_shape *shape = &table->shape;
+    const int64_t group = options->group_size;
+    if (!options->per_channel) return (oq_granularity){.kind = OQ_PER_TENSOR};
+    if (group && table->grid.bits < 8 && shape->rank == 2 && shape->dim[1] > group &&
+        shape->dim[1] % group == 0)
+        return (oq_granularity){.kind = OQ_PER_GROUP, .axis = 1, .group_size = group};
+    return (oq_granularity){.kind = OQ_PER_CHANNEL, .axis = 0};
+}
+
 static oq_status describe_table(const oq_storage *s, const oq_node *node, oq_stored *out, oq_error *err) {
     *out = new_stored(s, node, node->inputs[0], s->options.embedding_bits);
     out->table = true;
-    out->granularity = s->options.per_channel ? (oq_granularity){.kind = OQ_PER_CHANNEL, .axis = 0}
-                                              : (oq_granularity){.kind = OQ_PER_TENSOR};
+    out->grid = oq_options_weight_grid(&s->options, out->grid.bits, out->grid.is_signed, true);
+    out->granularity = cut_table(&s->options, out);
     return oq_layout_make(&out->shape, &out->granularity, &out->layout, &out->params_shape, err);
 }
 

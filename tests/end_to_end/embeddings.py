@@ -72,6 +72,9 @@ def main():
             share = judge(model, data, ids, [*only, width], least, scratch)
             assert share < most, f"{width} bits take {share:.3f} of the float file: stored twice?"
         judge(model, data, ids, [*only, "4", "--weight-asymmetric"], 13, scratch)
+        for more in ([], ["--weight-asymmetric"]):
+            share = judge(model, data, ids, [*only, "4", "--group-size", "25", *more], 18, scratch)
+            assert share < .25, f"groups of 25: {share:.3f} of the float file"
         judge(model, data, ids, [*only, "8", "--weight-type", "uint8", "--per-tensor"], 25, scratch)
         # The output layer on integers and the table share one copy of them, whatever rounded them.
         static = ["--mode", "static", "--data", data, "--embeddings", "8"]
