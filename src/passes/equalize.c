@@ -14,6 +14,8 @@
 // What rounding by data leaves of the error of weights that are rounded to nearest; it does not help against
 // that of the values.
 #define LEFT_BY_ROUNDING 0.15
+// Error of layers that are split by the size of their rows, in that of rows with scales of their own.
+#define LEFT_BY_SPLITTING 2.5
 // Channels with (nearly) no weights are treated as if they had this share of the layer's largest.
 #define LEAST_SHARE 1e-3
 // Values that each channel must have shown before its range counts: nothing is gained from guesses.
@@ -108,10 +110,14 @@ static double weight_error(const oq_equalize *e, const oq_equalize_layer *l, con
     }
     for (size_t o = 0; o < l->outputs; o++) top = fmax(top, peak[o] / output_factor(e, l, o));
     const double levels = ldexp(1, e->options->weight_bits - 1) - 1;
+    double own = 0;
     for (size_t o = 0; o < l->outputs; o++) {
-        const double step = top * output_factor(e, l, o) / levels;
-        sum += step * step * power[o] * (importance ? importance[o] : 1);
+        const double each = power[o] * (importance ? importance[o] : 1) / (levels * levels);
+        const double step = top * output_factor(e, l, o);
+        sum += step * step * each;
+        own += peak[o] * peak[o] * each;
     }
+    if (e->options->split_rows) sum = fmin(sum, LEFT_BY_SPLITTING * own);
     return LEFT_BY_ROUNDING * sum;
 }
 
@@ -161,7 +167,7 @@ oq_status oq_pass_equalize(oq_graph *graph, const oq_equalize_options *options, 
     for (int round = 0; status == ONNXQ_OK && round < MOST_ROUNDS && most > AT_REST; round++) {
         most = 1;
         for (size_t g = 0; g < e.group_count; g++)
-            if (!e.groups[g].clipped || !options->leave_clipped) most = fmax(most, balance(&e, g));
+            if (!e.groups[g].clipped || !options->split_rows) most = fmax(most, balance(&e, g));
     }
     for (size_t g = 0; status == ONNXQ_OK && g < e.group_count && options->per_channel; g++) spread(&e, g);
     for (size_t g = 0; status == ONNXQ_OK && g < e.group_count; g++) *count += decide(&e, g);

@@ -51,6 +51,19 @@ static oq_status scale_bias(const oq_equalize *e, const oq_equalize_layer *l, oq
     return put_constant(e, l->node, 2, to, err);
 }
 
+// The sum of squares, as estimated of each channel: what errors there count is told by it.
+static oq_status derive_power(const oq_equalize *e, const oq_equalize_group *g, const oq_tensor_stats *t,
+                              oq_tensor_stats *to, oq_error *err) {
+    const double each = (double)t->count / (double)g->channels;
+    double *power = oq_mem_calloc(e->graph->model->mem, g->channels, sizeof *power, err);
+    if (!power) return ONNXQ_NO_MEMORY;
+    oq_stats_channel_power(t, 0, NULL, power);
+    for (size_t c = 0; c < g->channels; c++)
+        oq_exact_sum_add(&to->sum_squares, power[c] * each / (g->factor[c] * g->factor[c]));
+    oq_mem_free(e->graph->model->mem, power);
+    return ONNXQ_OK;
+}
+
 // Least and greatest value follow from those of the channels. A histogram does not follow from anything
 // known, so every method falls back to this range.
 static oq_status derive_statistics(const oq_equalize *e, const oq_equalize_group *g, const oq_tensor_stats *t,
@@ -62,7 +75,7 @@ static oq_status derive_statistics(const oq_equalize *e, const oq_equalize_group
         to->min = fminf(to->min, (float)((double)t->channel_min[c] / g->factor[c]));
         to->max = fmaxf(to->max, (float)((double)t->channel_max[c] / g->factor[c]));
     }
-    return ONNXQ_OK;
+    return derive_power(e, g, t, to, err);
 }
 
 // A value that changes gets a new name: nobody may take it, or its statistics, for the old one.

@@ -100,8 +100,8 @@ oq_status oq_pass_smooth(oq_graph *graph, const oq_smooth_options *options, oq_s
 typedef struct oq_equalize_options {
     const bool *chosen; // [node_count] nodes that will be quantized
     int activation_bits, weight_bits;
-    bool per_channel;   // of the weights
-    bool leave_clipped; // values that go through a Clip stay as they are
+    bool per_channel; // of the weights
+    bool split_rows;  // rows will be split by size: values that go through a Clip stay as they are
 } oq_equalize_options;
 // The axes along which calibration keeps ranges per channel for it, in `axis` [value_count] where that says
 // -1.
@@ -119,12 +119,15 @@ oq_status oq_pass_sub_pixel(oq_graph *graph, const bool *chosen, oq_stats *stats
                             oq_error *err);
 
 // Splitting, after calibration and equalization, for weights with one scale a tensor. A convolution whose
-// rows differ much in size becomes a few, each of rows of about one size, together with the channelwise nodes
-// and depthwise convolutions behind it; a Concat joins them in front of the one convolution that reads them,
-// whose weights take up the new order of channels. Done where the expected error of the weights falls to
-// half; exact.
+// rows differ in size becomes a few, each of rows of about one size, together with the channelwise nodes and
+// depthwise convolutions behind it; a Concat joins them in front of the one convolution that reads them,
+// whose weights take up the new order of channels. Where their outputs are summed up, pooled or read more
+// than once, all layers around these values do. Done where the expected error of the weights, as a share of
+// what the readers give, falls by what a node more is worth; exact.
 typedef struct oq_split_rows_options {
     const bool *chosen; // [node_count] nodes that will be quantized
+    size_t node_count;  // of the graph before
+    int weight_bits;
 } oq_split_rows_options;
 // Parts of values get entries in `stats` like that of the whole value: they keep one range. *count: the
 // convolutions that were split. Types are to be inferred again when it is not 0.

@@ -44,7 +44,7 @@ static oq_status equalize(const oq_quantization *q, bool *chosen, size_t *change
                                          .activation_bits = q->quant.activation_bits,
                                          .weight_bits = q->quant.weight_bits,
                                          .per_channel = q->quant.per_channel,
-                                         .leave_clipped = q->quant.split_rows};
+                                         .split_rows = q->quant.split_rows};
     // Channels that stand out in made-up samples are not those of real ones.
     if (q->stats->synthetic && q->quant.per_channel) return ONNXQ_OK;
     return oq_pass_equalize(q->model->graph, &options, q->stats, changed, err);
@@ -56,6 +56,12 @@ static oq_status smooth(const oq_quantization *q, bool *chosen, size_t *changed,
                                        .weight_bits = q->quant.weight_bits,
                                        .per_channel = q->quant.per_channel};
     return q->stats->synthetic ? ONNXQ_OK : oq_pass_smooth(q->model->graph, &options, q->stats, changed, err);
+}
+
+static oq_status split(oq_quantization *q, const bool *chosen, oq_error *err) {
+    const oq_split_rows_options options = {
+        .chosen = chosen, .node_count = q->model->graph->node_count, .weight_bits = q->quant.weight_bits};
+    return oq_pass_split_rows(q->model->graph, &options, q->stats, &q->split, err);
 }
 
 static oq_status rescale(oq_quantization *q, oq_error *err) {
@@ -70,8 +76,7 @@ static oq_status rescale(oq_quantization *q, oq_error *err) {
         OQ_TRY_DONE(choose(q, &chosen, err));
     }
     OQ_TRY_DONE(equalize(q, chosen, &equalized, err));
-    if (q->quant.split_rows)
-        OQ_TRY_DONE(oq_pass_split_rows(graph, &(oq_split_rows_options){chosen}, q->stats, &q->split, err));
+    if (q->quant.split_rows) OQ_TRY_DONE(split(q, chosen, err));
     if (q->split) {
         OQ_TRY_DONE(oq_infer_graph(graph, err));
         OQ_TRY_DONE(choose(q, &chosen, err));
