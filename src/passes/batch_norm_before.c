@@ -216,6 +216,60 @@ static oq_node *find_norm(oq_graph *graph, const oq_product *p, reading *in) {
     return has_type(graph, in->value, &in->channels) ? norm : NULL;
 }
 
+// --- a shift that cannot be folded, in front of which a scale can ---
+
+static bool is_number(oq_graph *graph, oq_value_id value, double *number) {
+    const oq_constant *constant = value == OQ_NONE ? NULL : oq_graph_constant(graph, value);
+    oq_tensor tensor = {0};
+    if (!constant || constant->dtype != ONNXQ_FLOAT || oq_shape_count(&constant->shape) != 1 ||
+        oq_constant_load(graph->model->mem, constant, &tensor, NULL) != ONNXQ_OK)
+        return false;
+    *number = oq_tensor_get_f64(&tensor, 0);
+    oq_tensor_release(&tensor);
+    return isfinite(*number);
+}
+
+// Which input of an operation by one number is not the number; false when it is no such operation.
+static bool read_by_number(oq_graph *graph, const oq_node *node, const char *op_type, size_t *data,
+                           double *number) {
+    if (!oq_node_is(node, op_type) || node->region != OQ_NONE || node->input_count != 2) return false;
+    *data = is_number(graph, node->inputs[0], number) ? 1 : 0;
+    return is_number(graph, node->inputs[1 - *data], number) && node->inputs[*data] != OQ_NONE;
+}
+
+// a x + b = a (x + b / a): the scale comes next to the product, which takes it in.
+static oq_status swap_with_scale(oq_graph *graph, oq_node *add, bool *changed, oq_error *err) {
+    size_t x, m;
+    double a, b;
+    oq_tensor tensor = {0};
+    oq_value_id shifted, shift;
+    const oq_shape scalar = {.rank = 0};
+    if (!read_by_number(graph, add, "Add", &m, &b)) return ONNXQ_OK;
+    const oq_node_id id = oq_graph_value(graph, add->inputs[m])->producer;
+    oq_node *mul = id == OQ_NONE ? NULL : oq_graph_node(graph, id);
+    if (!mul || !read_by_number(graph, mul, "Mul", &x, &a) || a == 0 || !isfinite(b / a) ||
+        oq_graph_only_consumer(graph, add->inputs[m]) != add)
+        return ONNXQ_OK;
+    const oq_value_id result = add->outputs[0], in = mul->inputs[x];
+    const char *name =
+        oq_arena_printf(&graph->model->arena, err, "%s_shifted", oq_graph_value(graph, result)->name);
+    if (!name) return ONNXQ_NO_MEMORY;
+    OQ_TRY(oq_graph_unique_name(graph, name, &name, err));
+    OQ_TRY(oq_graph_add_value(graph, name, &shifted, err));
+    oq_graph_value(graph, shifted)->type = oq_graph_value(graph, result)->type;
+    b /= a;
+    OQ_TRY(oq_tensor_of_f64(graph, ONNXQ_FLOAT, &scalar, &b, &tensor, err));
+    OQ_TRY(oq_graph_add_initializer(graph, oq_graph_value(graph, add->inputs[1 - m])->name, tensor, &shift,
+                                    err));
+    OQ_TRY(oq_node_set_input(graph, add, m, in, err));
+    OQ_TRY(oq_node_set_input(graph, add, 1 - m, shift, err));
+    OQ_TRY(oq_node_set_output(graph, add, 0, shifted, err));
+    OQ_TRY(oq_node_set_input(graph, mul, x, shifted, err));
+    OQ_TRY(oq_node_set_output(graph, mul, 0, result, err));
+    *changed = true;
+    return ONNXQ_OK;
+}
+
 static oq_status fold_before(oq_graph *graph, oq_node *node, bool *changed, oq_error *err) {
     oq_product p;
     oq_affine map = {0};
@@ -230,8 +284,11 @@ static oq_status fold_before(oq_graph *graph, oq_node *node, bool *changed, oq_e
     const bool worth = norm && (oq_node_is(norm, "BatchNormalization") || !oq_node_is(node, "MatMul"));
     if (!norm) goto done;
     OQ_TRY_DONE(oq_affine_read(graph, norm, in.value, &in.channels, &map, &found, err));
-    if (!found || !is_even(&map) || (oq_affine_shifts(&map) && !(worth && takes_shift(&p)))) goto done;
-    status = fold(&p, &in, norm, &map, changed, err);
+    if (!found || !is_even(&map)) goto done;
+    if (oq_affine_shifts(&map) && !(worth && takes_shift(&p)))
+        status = swap_with_scale(graph, norm, changed, err);
+    else
+        status = fold(&p, &in, norm, &map, changed, err);
 done:
     oq_affine_release(&map);
     oq_tensor_release(&p.weight);

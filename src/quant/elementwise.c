@@ -1,16 +1,34 @@
 // Elementwise functions on integers: where integers come in anyway and nobody wants floats.
 #include "quant/plan.h"
 
+#include <math.h>
 #include <string.h>
 
 static size_t data_inputs(const oq_rule *rule, const oq_node *node) {
     return rule->all_inputs || !node->input_count ? node->input_count : 1;
 }
 
+bool oq_plan_is_number(const oq_plan *plan, oq_value_id value, double *number) {
+    const oq_constant *constant = oq_graph_constant(plan->graph, value);
+    oq_tensor tensor = {0};
+    if (!constant || constant->dtype != ONNXQ_FLOAT || oq_shape_count(&constant->shape) != 1 ||
+        constant->shape.rank > 1 || oq_constant_load(plan->mem, constant, &tensor, NULL) != ONNXQ_OK)
+        return false;
+    *number = oq_tensor_get_f64(&tensor, 0);
+    oq_tensor_release(&tensor);
+    return isfinite(*number);
+}
+
+// Whether input k is computed, and its elements go into the function.
+static bool is_data(const oq_plan *plan, const oq_rule *rule, const oq_node *node, size_t k) {
+    return k < data_inputs(rule, node) && node->inputs[k] != OQ_NONE &&
+           !oq_graph_constant(plan->graph, node->inputs[k]);
+}
+
 bool oq_plan_elementwise_use(const oq_plan *plan, oq_use use) {
     const oq_node *node = oq_graph_node(plan->graph, use.node);
     return plan->computing[use.node] && use.input >= 0 &&
-           (size_t)use.input < data_inputs(plan->elementwise[use.node], node);
+           is_data(plan, plan->elementwise[use.node], node, (size_t)use.input);
 }
 
 oq_value_id oq_plan_elementwise_output(const oq_plan *plan, oq_node_id node) {
@@ -43,10 +61,16 @@ void oq_plan_consider_elementwise(oq_plan *plan, const oq_node *node, const oq_r
     if (!o->elementwise || !fit || !oq_options_choose(o, node, &reason) || node->output_count != 1 ||
         node->outputs[0] == OQ_NONE || !node->input_count)
         return;
-    for (size_t i = 0; i < data_inputs(rule, node); i++)
-        if (node->inputs[i] == OQ_NONE || oq_graph_constant(plan->graph, node->inputs[i]) ||
-            oq_value_dtype(plan->graph, node->inputs[i]) != ONNXQ_FLOAT)
+    size_t data = 0;
+    double number;
+    for (size_t i = 0; i < data_inputs(rule, node); i++) {
+        const bool own = is_data(plan, rule, node, i);
+        if (own ? oq_value_dtype(plan->graph, node->inputs[i]) != ONNXQ_FLOAT
+                : !rule->scalars || !oq_plan_is_number(plan, node->inputs[i], &number))
             return;
+        data += own;
+    }
+    if (!data) return;
     if (rule->fits && !rule->fits(plan->graph, node)) return;
     plan->elementwise[node->id] = rule;
     if (!rule->shift) take_clip(plan, node);
@@ -118,6 +142,7 @@ static bool stays(const oq_plan *plan, const bool *wanted, const oq_node *node) 
     if (!wanted[output] || (bits && bits != 8)) return false;
     bool any = false;
     for (size_t k = 0; k < data_inputs(rule, node); k++) {
+        if (!is_data(plan, rule, node, k)) continue;
         const bool comes = comes_as_integers(plan, node->inputs[k]);
         // A float that nobody else reads is quantized in front of a Concat as well as behind it.
         const bool may = rule->kind == OQ_RULE_PASSTHROUGH && is_alone(plan, node->inputs[k]);
@@ -146,7 +171,7 @@ void oq_plan_find_elementwise(oq_plan *plan, bool *wanted) {
         const oq_node *node = oq_graph_node(plan->graph, plan->order[i]);
         if (!plan->computing[node->id]) continue;
         plan->integer[oq_plan_elementwise_output(plan, node->id)] = true;
-        for (size_t k = 0; k < data_inputs(plan->elementwise[node->id], node); k++)
-            plan->integer[node->inputs[k]] = true;
+        for (size_t k = 0; k < node->input_count; k++)
+            if (is_data(plan, plan->elementwise[node->id], node, k)) plan->integer[node->inputs[k]] = true;
     }
 }

@@ -19,12 +19,14 @@ static oq_status allocate(oq_plan *plan, oq_error *err) {
     plan->moving = oq_arena_calloc(&plan->arena, nodes, sizeof *plan->moving, err);
     plan->elementwise = oq_arena_calloc(&plan->arena, nodes, sizeof(void *), err);
     plan->computing = oq_arena_calloc(&plan->arena, nodes, sizeof *plan->computing, err);
+    plan->alias = oq_arena_alloc(&plan->arena, values * sizeof *plan->alias, err);
     plan->clip_of = oq_arena_alloc(&plan->arena, nodes * sizeof *plan->clip_of, err);
     plan->clips = oq_arena_alloc(&plan->arena, nodes * sizeof *plan->clips, err);
     if (!plan->tensors || !plan->nodes || !plan->rules || !plan->layer_of || !plan->producer_layer ||
         !plan->integer || !plan->leader || !plan->bits || !plan->range || !plan->tail || !plan->moving ||
-        !plan->elementwise || !plan->computing || !plan->clip_of || !plan->clips)
+        !plan->elementwise || !plan->computing || !plan->clip_of || !plan->clips || !plan->alias)
         return ONNXQ_NO_MEMORY;
+    for (size_t v = 0; v < values; v++) plan->alias[v] = OQ_NONE;
     for (size_t n = 0; n < nodes; n++) plan->clip_of[n] = plan->clips[n] = OQ_NONE;
     memset(plan->layer_of, -1, nodes * sizeof *plan->layer_of);
     return oq_graph_order(plan->graph, &plan->order, &plan->order_count, err);

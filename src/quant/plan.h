@@ -101,6 +101,8 @@ struct oq_plan {
     // [node_count] of such a node, the Relu or Clip behind it that its output's grid stands for; of that Relu
     // or Clip, the node; else OQ_NONE
     oq_node_id *clip_of, *clips;
+    // [value_count] of the result of an elementwise node, the value whose integers it takes over; or OQ_NONE
+    oq_value_id *alias;
     oq_layer *layers;
     size_t layer_count, layer_capacity;
     oq_weight **weights;
@@ -152,6 +154,8 @@ void oq_plan_consider_elementwise(oq_plan *plan, const oq_node *node, const oq_r
 // Which of them do: integers come in anyway, and nobody wants floats. Needs the layers, and which are wide;
 // `wanted` [value_count] is scratch.
 void oq_plan_find_elementwise(oq_plan *plan, bool *wanted);
+// A constant float of one element.
+bool oq_plan_is_number(const oq_plan *plan, oq_value_id value, double *number);
 // True when this input of such a node carries data.
 bool oq_plan_elementwise_use(const oq_plan *plan, oq_use use);
 // What such a node makes as integers: its output, or that of the clip it took in.
@@ -186,6 +190,9 @@ bool oq_plan_has_headroom(const oq_plan *plan, oq_value_id value);
 oq_range oq_plan_with_headroom(const oq_plan *plan, oq_value_id value, const oq_range *seen);
 // parameters of every shared group. *changed when a layer was dropped or its clip unfolded on the way.
 oq_status oq_plan_ranges(oq_plan *plan, bool *changed, oq_error *err);
+
+// alias.c: fills alias, and sets the parameters of both. Once all groups have theirs.
+oq_status oq_plan_find_aliases(oq_plan *plan, oq_error *err);
 
 // spread.c: parameters per channel for outputs of convolutions that only float operators read, where that
 // loses less.

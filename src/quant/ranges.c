@@ -297,6 +297,7 @@ static oq_status assign(oq_plan *plan, const bool *leader_known, bool *changed, 
     for (oq_value_id v = 0; v < count; v++)
         if (leads(plan, v) && !leader_known[v]) OQ_TRY(drop_layers_of(plan, v, changed, err));
     if (*changed) return ONNXQ_OK;
+    OQ_TRY(oq_plan_find_aliases(plan, err));
     for (size_t v = 0; v < plan->value_count; v++) {
         const oq_value_id leader = oq_plan_leader(plan, (oq_value_id)v);
         if (!plan->integer[v] || leader == (oq_value_id)v) continue;

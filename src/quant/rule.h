@@ -94,6 +94,7 @@ typedef struct oq_rule {
     // is.
     bool (*weight_axes)(const oq_node *node, size_t index, const oq_shape *shape, oq_weight_axes *out);
     // ELEMENTWISE.
+    bool scalars;                                       // one operand may be a constant of one element
     bool (*fits)(oq_graph *graph, const oq_node *node); // whether it is computed on integers; NULL: always
     // The output is (x + addend) * factor, clipped to the bounds that the integers have in any case: runtimes
     // fuse that Add, but not the operator. NULL: written as it is.

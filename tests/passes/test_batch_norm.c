@@ -116,6 +116,15 @@ static const folding folds[] = {
     {"norm before padded conv", 2,
      "in x float32[2,6,7,7]\n" SHARED "random w float32[4,6,3,3] 1 1\na = BatchNormalization(x, s, b, m, v)\n"
      "y = Conv(a, w) pads=[1,1,1,1]\nout y\n"},
+    {"numbers before padded conv: the shift stays", 2,
+     BEFORE "random w float32[4,6,3,3] 1 1\nconst k float32[] 2\nconst j float32[1] 3\nd = Mul(k, x)\n"
+            "a = Add(d, j)\ny = Conv(a, w) pads=[1,1,1,1]\nout y\n"},
+    {"numbers, read by two", 4,
+     BEFORE "random w float32[4,6,3,3] 1 1\nconst k float32[] 2\nconst j float32[1] 3\nd = Mul(k, x)\n"
+            "a = Add(d, j)\ny = Conv(a, w) pads=[1,1,1,1]\nz = Relu(d)\nout y z\n"},
+    {"a scale of 0 by number", 3,
+     BEFORE "random w float32[4,6,3,3] 1 1\nconst k float32[] 0\nconst j float32[1] 3\nd = Mul(k, x)\n"
+            "a = Add(d, j)\ny = Conv(a, w) pads=[1,1,1,1]\nout y\n"},
     {"norm before SAME conv", 2,
      "in x float32[2,6,7,7]\n" SHARED "random w float32[4,6,3,3] 1 1\na = BatchNormalization(x, s, b, m, v)\n"
      "y = Conv(a, w) auto_pad=\"SAME_UPPER\"\nout y\n"},

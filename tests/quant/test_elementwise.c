@@ -52,7 +52,7 @@ static const struct {
     {"t", OQ_FATE_FLOAT, HEAD "t = Mul(c, c)\nm = MaxPool(t) kernel_shape=[2,2]\nz = Conv(m, v)\nout z m\n"},
     // no integers come in
     {"m", OQ_FATE_FLOAT, HEAD "e = Exp(c)\nm = Mul(c, e)\n" TAIL},
-    {"m", OQ_FATE_FLOAT, HEAD "const k float32[] 2\nm = Mul(c, k)\n" TAIL},
+    {"m", OQ_FATE_FLOAT, HEAD "const k float32[8,1,1] 2\nm = Mul(c, k)\n" TAIL},
     {"m", OQ_FATE_FLOAT, HEAD "m = HardSigmoid(c) alpha=-1.0\n" TAIL},
     {"m", OQ_FATE_FLOAT,
      "in x float32[1,2,8]\nrandom w float32[8,8] 1 .4\nc = MatMul(x, w)\nm = Mul(c, c)\ny = MatMul(m, "
@@ -105,6 +105,50 @@ START_TEST(hard_sigmoid_is_a_sum) {
         &err);
     ck_assert(fabs((double)*(float *)scale.data * 255 - 6) < 1e-5);
     oq_tensor_release(&scale);
+    test_pair_release(&pair);
+}
+END_TEST
+
+// A value scaled or shifted by a number has the same integers under other parameters: nothing is computed.
+START_TEST(numbers_change_parameters_alone) {
+    static const char *const changes[] = {"m = Mul(h, k)\n", "m = Mul(k, h)\n", "m = Add(h, k)\n",
+                                          "m = Add(j, h)\n"};
+    char text[512];
+    snprintf(text, sizeof text, HEAD "const k float32[] 1.7\nconst j float32[1] -.9\nh = Mul(c, c)\n%s" TAIL,
+             changes[_i]);
+    test_pair_quantize(&pair, 13, text, &options);
+    const oq_qparam x = test_tensor_plan(&pair, "h")->params[0], y = test_tensor_plan(&pair, "m")->params[0];
+    ck_assert_int_eq(test_fate(&pair, "m")->fate, OQ_FATE_ELEMENTWISE);
+    ck_assert_uint_eq(test_count(pair.model, "Mul"), 1);
+    ck_assert_uint_eq(test_count(pair.model, "Add"), 0);
+    if (_i < 2) {
+        ck_assert_float_eq_tol(y.scale, 1.7f * x.scale, 1e-6f);
+        ck_assert_int_eq(x.zero_point, y.zero_point);
+    } else { // a whole number of steps, with both zeros on the grid
+        const double steps = (double)(x.zero_point - y.zero_point) * (double)x.scale;
+        ck_assert_float_eq(x.scale, y.scale);
+        ck_assert_double_eq_tol(steps, _i == 2 ? 1.7 : -.9, 1e-5);
+        ck_assert(x.zero_point >= 0 && x.zero_point <= 255 && y.zero_point >= 0 && y.zero_point <= 255);
+    }
+    ck_assert_double_gt(test_pair_sqnr(&pair), 30);
+    test_pair_release(&pair);
+}
+END_TEST
+
+// Where somebody else reads it, or the clip that its grid stands for would no longer end there, the sum is
+// computed, of an integer that stands for the number.
+START_TEST(numbers_are_added) {
+    static const char *const texts[] = {
+        HEAD "const k float32[] 1.7\nh = Mul(c, c)\nm = Add(h, k)\nz = Conv(h, v)\ny = Conv(m, v)\nout y z\n",
+        HEAD "const k float32[] 1.7\nh = Relu(c)\nm = Add(h, k)\n" TAIL,
+        HEAD "const k float32[] -1.7\nh = Mul(c, c)\nm = Mul(h, k)\n" TAIL,
+        HEAD "const k float32[] 0\nh = Mul(c, c)\nm = Mul(h, k)\n" TAIL};
+    test_pair_quantize(&pair, 13, texts[_i], &options);
+    const oq_node *node = test_producer(pair.model, "m_float");
+    ck_assert_str_eq(node->op_type, _i < 2 ? "Add" : "Mul");
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_ptr_nonnull(oq_graph_producer_is(pair.model->graph, node->inputs[i], "DequantizeLinear"));
+    ck_assert_double_gt(test_pair_sqnr(&pair), 30);
     test_pair_release(&pair);
 }
 END_TEST
@@ -222,6 +266,8 @@ int main(void) {
     tcase_add_loop_test(tcase, fates, 0, sizeof cases / sizeof *cases);
     tcase_add_test(tcase, gates_have_their_whole_range);
     tcase_add_test(tcase, hard_sigmoid_is_a_sum);
+    tcase_add_loop_test(tcase, numbers_change_parameters_alone, 0, 4);
+    tcase_add_loop_test(tcase, numbers_are_added, 0, 4);
     tcase_add_loop_test(tcase, sums_take_clips_in, 0, 3);
     tcase_add_loop_test(tcase, sums_keep_other_clips, 0, 3);
     tcase_add_test(tcase, excluded_clips_stay);
