@@ -170,9 +170,8 @@ static oq_status guard_layer(const finder *f, oq_layer *layer, oq_error *err) {
         text = layer->dropped =
             oq_arena_printf(&plan->arena, err, "decodes what %s takes (see --no-guards)", end);
     else if (layer->shape == OQ_LAYER_CONV && !layer->line && !layer->point && !wide)
-        text = layer->dropped = oq_arena_printf(
-            &plan->arena, err,
-            "an integer convolution's result has 8 bits, and %s takes it (see --no-guards)", end);
+        text = plan->nodes[layer->node].guard = oq_arena_printf(
+            &plan->arena, err, "its result has 8 bits and is float behind, as %s takes it", end);
     else
         text = plan->nodes[layer->node].guard =
             oq_arena_printf(&plan->arena, err, "its result stays float, as %s takes it", end);

@@ -155,7 +155,7 @@ def convert(source, target, data, *options):
     return json.loads(done.stdout)["plan"]
 
 
-def judge(folder, name, make, end, integer_heads, figures):
+def judge(folder, name, make, end, point_heads, figures):
     source, calib, data = (os.path.join(folder, f"{name}{tail}") for tail in (".onnx", ".calib.npz", ".eval.npz"))
     model, samples, level = make(), images(16, 6), ort.GraphOptimizationLevel
     onnx.checker.check_model(model, full_check=True)
@@ -175,9 +175,9 @@ def judge(folder, name, make, end, integer_heads, figures):
             assert all(abs(v - other[k]) < .3 or not k.endswith("dB") for k, v in found[guard].items()), (name, found[guard], other)
         reasons = [n["reason"] for n in plan["nodes"] + plan.get("guards", []) if "reason" in n]
         assert any(end in r for r in reasons) == (guard == "guarded"), reasons
-        if integer_heads or guard != "guarded":
-            assert plan["quantized"] == plan["products"], plan
-    assert all(v > found["not guarded"][k] for k, v in found["guarded"].items() if not k.startswith("same")), found
+        assert plan["quantized"] == plan["products"], plan
+    # Heads of larger windows have 8-bit results either way.
+    assert all(v > found["not guarded"][k] - (not point_heads) * .01 for k, v in found["guarded"].items() if not k.startswith("same")), found
 
 
 def main():

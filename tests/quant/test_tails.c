@@ -57,9 +57,10 @@ START_TEST(last_layers) {
         ck_assert_int_eq(point->fate, OQ_FATE_QUANTIZED);
         if (tails[_i].end) {
             ck_assert_ptr_nonnull(strstr(point->guard, tails[_i].end));
-            ck_assert_int_eq(window->fate, OQ_FATE_FLOAT);
-            ck_assert_ptr_nonnull(strstr(window->reason, "(see --no-guards)"));
+            ck_assert_int_eq(window->fate, OQ_FATE_QUANTIZED);
+            ck_assert_ptr_nonnull(strstr(window->guard, "its result has 8 bits"));
             ck_assert(!test_tensor_plan(&pair, "h")->quantized);
+            ck_assert(test_tensor_plan(&pair, "g")->quantized);
         } else {
             ck_assert_int_eq(window->fate, OQ_FATE_QUANTIZED);
             ck_assert(!point->guard && !window->guard);
