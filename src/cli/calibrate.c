@@ -3,7 +3,7 @@
 
 typedef struct calibrate_values {
     common_values common;
-    text_list data;
+    text_list data, input_ranges;
     const char *output;
     size_t limit;
     int strict;
@@ -14,6 +14,7 @@ typedef struct calibrate_values {
 static const option calibrate_options[] = {
     {"data", 0, OPTION_TEXTS, "SRC",
      "calibration samples: FILE.npz, FILE.npy, NAME=FILE.npy or a folder; may be repeated", AT(data), 0, 0},
+    INPUT_RANGE_OPTION(AT(input_ranges)),
     {"output", 'o', OPTION_TEXT, "FILE", "where the statistics go", AT(output), 0, 0},
     {"limit", 0, OPTION_COUNT, "N", "use at most N samples", AT(limit), 1, 1e12},
     {"strict", 0, OPTION_FLAG, NULL, "fail rather than calibrate on made-up samples", AT(strict), 0, 0},
@@ -38,6 +39,7 @@ static onnxq_status calibrate(void *values, char **positional, size_t count, onn
     onnxq_status status = needs_output(v, err);
     if (status == ONNXQ_OK) status = terminal_session(&v->common, &session, err);
     if (status == ONNXQ_OK) status = onnxq_model_load(session, positional[0], &model, err);
+    if (status == ONNXQ_OK) status = command_input_ranges(&v->input_ranges, model, err);
     if (status == ONNXQ_OK)
         status = v->data.count ? onnxq_data_open(model, v->data.items, v->data.count, &data, err)
                                : onnxq_data_default(model, v->strict, &data, err);

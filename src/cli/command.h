@@ -67,6 +67,17 @@ typedef struct command {
             offsetof(type, member.no_cache), 0, 0                                                            \
     }
 
+#define INPUT_RANGE_OPTION(at)                                                                               \
+    {                                                                                                        \
+        "input-range", 0, OPTION_TEXTS, "[NAME=]LO:HI",                                                      \
+            "the numbers that an input can have (its name may be left out when it is the only one): the "    \
+            "grid of the input covers them, made-up samples lie in them, and other ranges follow where "     \
+            "samples do not tell more; may be repeated",                                                     \
+            at, 0, 0                                                                                         \
+    }
+// Tells the model what the texts of such an option say.
+onnxq_status command_input_ranges(const text_list *ranges, onnxq_model *model, onnxq_error *err);
+
 extern const command *const commands[]; // ended by NULL
 extern const option common_options[];
 

@@ -13,12 +13,7 @@ const option convert_shared_options[] = {
     {"statistics", 0, OPTION_TEXT, "FILE",
      "ranges from 'onnxq calibrate' instead of running the samples again, or a text of lines TENSOR LOW HIGH",
      AT(statistics), 0, 0},
-    {"input-range", 0, OPTION_TEXTS, "[NAME=]LO:HI",
-     "the numbers that an input can have (its name may be left out when it is the only one): the grid of the "
-     "input "
-     "covers them, made-up samples lie in them, and other ranges follow where samples do not tell more; may "
-     "be repeated",
-     AT(input_ranges), 0, 0},
+    INPUT_RANGE_OPTION(AT(input_ranges)),
     {"layer", 0, OPTION_TEXTS, "GLOB=W",
      "widths of the layers whose name (or operator: op:GLOB) matches: w4a8, w4, a16 or float; may be "
      "repeated, the last that matches counts",
@@ -280,27 +275,10 @@ onnxq_convert_options convert_options_of(const convert_values *v) {
     return o;
 }
 
-// [NAME=]LO:HI; a name may hold `=` and `:`.
-static onnxq_status set_input_range(const char *text, onnxq_model *model, onnxq_error *err) {
-    const char *equals = strrchr(text, '='), *numbers = equals ? equals + 1 : text;
-    char *colon, *end, name[512];
-    const double low = strtod(numbers, &colon);
-    const double high = *colon == ':' ? strtod(colon + 1, &end) : 0;
-    if (colon == numbers || *colon != ':' || end == colon + 1 || *end) {
-        snprintf(err->message, sizeof err->message,
-                 "--input-range '%s' is not of the form NAME=LO:HI, as in image=0:255", text);
-        return ONNXQ_USAGE;
-    }
-    snprintf(name, sizeof name, "%.*s", equals ? (int)(equals - text) : 0, text);
-    return onnxq_model_set_input_range(model, equals ? name : NULL, low, high, err);
-}
-
 onnxq_status convert_open_data(const convert_values *v, onnxq_model *model, onnxq_data **data,
                                onnxq_error *err) {
-    for (size_t i = 0; i < v->input_ranges.count; i++) {
-        const onnxq_status status = set_input_range(v->input_ranges.items[i], model, err);
-        if (status != ONNXQ_OK) return status;
-    }
+    const onnxq_status status = command_input_ranges(&v->input_ranges, model, err);
+    if (status != ONNXQ_OK) return status;
     if (v->data.count) return onnxq_data_open(model, v->data.items, v->data.count, data, err);
     if (v->statistics || v->mode != ONNXQ_MODE_STATIC || v->dequantize || onnxq_model_is_quantized(model))
         return ONNXQ_OK;

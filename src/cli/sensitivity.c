@@ -3,10 +3,10 @@
 
 typedef struct sensitivity_values {
     common_values common;
-    text_list data;
+    text_list data, input_ranges;
     const char *statistics;
     size_t limit;
-    int per_tensor, format, method, strict;
+    int per_tensor, format, method, no_guards, strict;
 } sensitivity_values;
 
 #define AT(member) offsetof(sensitivity_values, member)
@@ -16,10 +16,13 @@ static const option options[] = {
      "samples: FILE.npz, FILE.npy, NAME=FILE.npy or a folder; may be repeated", AT(data), 0, 0},
     {"statistics", 0, OPTION_TEXT, "FILE",
      "ranges from 'onnxq calibrate' instead of running all samples first", AT(statistics), 0, 0},
+    INPUT_RANGE_OPTION(AT(input_ranges)),
     {"limit", 0, OPTION_COUNT, "N", "measure on at most N samples (default: 32)", AT(limit), 1, 512},
     {"per-tensor", 0, OPTION_FLAG, NULL, "one weight scale per tensor", AT(per_tensor), 0, 0},
     {"format", 0, OPTION_CHOICE, "qoperator|qdq", "as for convert", AT(format), 0, 0},
     {"method", 0, OPTION_CHOICE, "auto|minmax|percentile|entropy|mse", "as for convert", AT(method), 0, 0},
+    {"no-guards", 0, OPTION_FLAG, NULL, "rank what 'convert' leaves float by its guards, too", AT(no_guards),
+     0, 0},
     CACHE_OPTIONS(sensitivity_values, common),
     {"strict", 0, OPTION_FLAG, NULL, "fail rather than measure on made-up samples", AT(strict), 0, 0},
     {0}};
@@ -35,8 +38,9 @@ static onnxq_status measure(const sensitivity_values *v, onnxq_session *session,
     how.format = (onnxq_format)v->format;
     how.method = (onnxq_method)v->method;
     how.no_split = v->per_tensor; // it ranks the model's layers
-    how.no_guards = 1;            // it ranks whatever can be quantized
+    how.no_guards = v->no_guards; // what convert leaves float needs no place in the order
     onnxq_status status = onnxq_model_load(session, path, &model, err);
+    if (status == ONNXQ_OK) status = command_input_ranges(&v->input_ranges, model, err);
     if (status == ONNXQ_OK)
         status = v->data.count ? onnxq_data_open(model, v->data.items, v->data.count, &data, err)
                                : onnxq_data_default(model, v->strict, &data, err);

@@ -176,6 +176,14 @@ static bool is_large(const finder *f, const oq_layer *layer) {
     return positions >= LEAST_POSITIONS;
 }
 
+// Where the channels were last before, runtimes that keep them there pad every place: ten times as long.
+static bool had_channels_last(const finder *f, const oq_layer *layer) {
+    const oq_node *transpose = oq_graph_producer_is(f->e->graph, layer->operand[0].value, "Transpose");
+    size_t rank = 0;
+    const int64_t *perm = transpose ? oq_node_ints(transpose, "perm", &rank) : NULL;
+    return rank > 1 && perm[1] == (int64_t)rank - 1;
+}
+
 static void note_weights(const finder *f) {
     const oq_plan *plan = f->e->plan;
     for (size_t l = 0; l < plan->layer_count; l++) {
@@ -185,7 +193,7 @@ static void note_weights(const finder *f) {
         own->more_rows = f->e->more[layer->output];
         if (groups_of(f, layer) != 1) continue;
         own->more_columns = f->e->more[layer->operand[0].value];
-        if (!own->more_columns && is_uneven(f, layer) && is_large(f, layer))
+        if (!own->more_columns && is_uneven(f, layer) && is_large(f, layer) && !had_channels_last(f, layer))
             own->more_columns = to_multiple(layer->operand[1].weight->shape.dim[1], SUM_BLOCK);
     }
 }

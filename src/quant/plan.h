@@ -183,8 +183,8 @@ bool oq_plan_clip_is_exact(const oq_grid *grid, oq_qparam param, double low, dou
 // True when quantizing this value can give integers of its carrier that its grid does not have, so that a
 // Clip must follow.
 bool oq_plan_needs_clip(const oq_plan *plan, oq_value_id value);
-// headroom.c: fills tail. Then whether a range should hold more than the samples showed, and a range with
-// that much more at its ends, as far as the readers tell it apart.
+// headroom.c: fills tail, for the layers that are not dropped. Then whether a range should hold more than the
+// samples showed, and a range with that much more at its ends, as far as the readers tell it apart.
 void oq_plan_find_tails(oq_plan *plan);
 bool oq_plan_has_headroom(const oq_plan *plan, oq_value_id value);
 oq_range oq_plan_with_headroom(const oq_plan *plan, oq_value_id value, const oq_range *seen);

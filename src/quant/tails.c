@@ -16,7 +16,6 @@
 typedef struct finder {
     oq_plan *plan;
     bool *selected;     // [values] indices that were selected by computed numbers
-    bool *behind;       // [values] some layer depends on it
     oq_node_id *end;    // [values] the node whose tail it is part of, or OQ_NONE
     int32_t *layer_for; // [values] the layer that makes it, alone or with what goes with it, or -1
 } finder;
@@ -47,17 +46,6 @@ static void find_selected(const finder *f) {
             any |= node->inputs[k] != OQ_NONE && f->selected[node->inputs[k]];
         for (size_t k = 0; any && k < node->output_count; k++)
             if (node->outputs[k] != OQ_NONE) f->selected[node->outputs[k]] = is_index(f, node->outputs[k]);
-    }
-}
-
-static void find_behind(const finder *f) {
-    for (size_t i = f->plan->order_count; i-- > 0;) {
-        const oq_node *node = node_at(f, i);
-        bool any = f->plan->layer_of[node->id] >= 0;
-        for (size_t k = 0; k < node->output_count; k++)
-            any |= node->outputs[k] != OQ_NONE && f->behind[node->outputs[k]];
-        for (size_t k = 0; any && k < node->input_count; k++)
-            if (node->inputs[k] != OQ_NONE) f->behind[node->inputs[k]] = true;
     }
 }
 
@@ -98,7 +86,7 @@ static double ratio_of(const oq_plan *plan, const oq_node *node) {
 
 // Nothing but floats to the end behind: an exponential (of logarithms of sizes), or boxes beside scores.
 static bool is_decoding(const finder *f, const oq_node *node) {
-    if (!node->output_count || node->outputs[0] == OQ_NONE || f->behind[node->outputs[0]]) return false;
+    if (!node->output_count || node->outputs[0] == OQ_NONE || !f->plan->tail[node->outputs[0]]) return false;
     if (oq_node_is(node, "Exp")) return node->region == OQ_NONE;
     return oq_node_is(node, "Concat") && ratio_of(f->plan, node) > LARGEST_RATIO;
 }
@@ -283,10 +271,9 @@ static oq_status make_finder(finder *f, oq_plan *plan, oq_arena *arena, oq_error
     const size_t values = plan->value_count + 1;
     *f = (finder){.plan = plan};
     f->selected = oq_arena_calloc(arena, values, sizeof *f->selected, err);
-    f->behind = oq_arena_calloc(arena, values, sizeof *f->behind, err);
     f->end = oq_arena_alloc(arena, values * sizeof *f->end, err);
     f->layer_for = oq_arena_alloc(arena, values * sizeof *f->layer_for, err);
-    if (!f->selected || !f->behind || !f->end || !f->layer_for) return ONNXQ_NO_MEMORY;
+    if (!f->selected || !f->end || !f->layer_for) return ONNXQ_NO_MEMORY;
     for (size_t v = 0; v < values; v++) f->end[v] = OQ_NONE, f->layer_for[v] = -1;
     for (size_t l = 0; l < plan->layer_count; l++) {
         const oq_layer *layer = &plan->layers[l];
@@ -300,7 +287,7 @@ static oq_status guard(oq_plan *plan, oq_arena *arena, oq_error *err) {
     bool changed = true;
     OQ_TRY(make_finder(&f, plan, arena, err));
     find_selected(&f);
-    find_behind(&f);
+    oq_plan_find_tails(plan);
     while (changed) {
         find_tails(&f);
         OQ_TRY(guard_layers(&f, &changed, err));

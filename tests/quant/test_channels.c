@@ -116,6 +116,10 @@ static const struct {
     {3, 0, "in x float32[1,3,34,34]\nrandom w float32[8,3,3,3] 1 .4\nd = Conv(x, w)\nout d\n"},
     {4, 0, "in x float32[1,4,34,34]\nrandom w float32[16,4,3,3] 1 .4\nd = Conv(x, w)\nout d\n"},
     {3, 0, "in x float32[1,3,34,34]\nrandom w float32[16,3,2,2] 1 .4\nd = Conv(x, w)\nout d\n"},
+    // nor one whose channels come last into the model
+    {3, 0,
+     "in i float32[1,34,34,3]\nrandom w float32[16,3,3,3] 1 .4\nx = Transpose(i) perm=[0,3,1,2]\n"
+     "d = Conv(x, w)\nout d\n"},
     // where another convolution makes the input, it makes the channels, too
     {8, 0,
      "in x float32[1,4,8,8]\nrandom v float32[6,4,1,1] 2 .4\nrandom w float32[16,6,3,3] 1 .4\n"
