@@ -14,6 +14,7 @@ import onnxruntime as ort
 
 OURS = {"W8A32": ["--weight-bits", "8", "--embeddings", "float"],
         "W8A32, embeddings 8": ["--weight-bits", "8", "--embeddings", "8"],
+        "W8A32, embeddings 8, calibrated": ["--weight-bits", "8", "--embeddings", "8", "--data", "DATA"],
         "W8A32, embeddings 4": ["--weight-bits", "8", "--embeddings", "4"],
         "W4A32": ["--weight-bits", "4", "--embeddings", "float"],
         "W4A32 group 32": ["--weight-bits", "4", "--group-size", "32", "--embeddings", "float"],
@@ -21,8 +22,12 @@ OURS = {"W8A32": ["--weight-bits", "8", "--embeddings", "float"],
         "W4A32 group 32 asymmetric, calibrated": ["--weight-bits", "4", "--group-size", "32", "--weight-asymmetric", "--embeddings",
                                                   "float", "--data", "DATA"],
         "W4A32 group 32 asymmetric, embeddings 8": ["--weight-bits", "4", "--group-size", "32", "--weight-asymmetric"],
-        "W2A32 group 32 asymmetric, embeddings 4": ["--weight-bits", "2", "--group-size", "32", "--weight-asymmetric", "--embeddings",
-                                                    "4"]}
+        "W4A32 group 32 asymmetric, embeddings 4 in groups, calibrated": ["--weight-bits", "4", "--group-size", "32", "--weight-asymmetric",
+                                                                          "--embeddings", "4", "--data", "DATA"],
+        "W2A32 group 32 asymmetric, embeddings 4 in groups, calibrated": ["--weight-bits", "2", "--group-size", "32", "--weight-asymmetric",
+                                                                          "--embeddings", "4", "--data", "DATA"],
+        "dynamic": ["--mode", "dynamic"],
+        "dynamic, weights of 4 bits": ["--mode", "dynamic", "--weight-bits", "4"]}
 
 
 def ort_dynamic(model, out):
@@ -74,7 +79,8 @@ def bench(a, folder, scratch):
     out = os.path.join(scratch, "quantized.onnx")
     for name, flags in OURS.items():
         flags = [common.data_source(folder, "calib") if flag == "DATA" else flag for flag in flags]
-        subprocess.run([a.onnxq, "convert", model, out, "--mode", "weight-only", "--verify-samples", "0", "-q", *flags], check=True)
+        mode = [] if "--mode" in flags else ["--mode", "weight-only"]
+        subprocess.run([a.onnxq, "convert", model, out, "--verify-samples", "0", "-q", *mode, *flags], check=True)
         row(a, folder, name, model, out, samples, reference)
     for name, tool in PEERS.items() if a.peers else []:
         tool(model, out)

@@ -3,6 +3,7 @@
 #include "quant/rule.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct twins {
@@ -48,12 +49,23 @@ static bool is_non_negative(oq_graph *graph, oq_value_id value, int depth) {
     return known;
 }
 
+// Clip of `value`; a bound that is infinite is left out.
+static oq_status make_clip(twins *t, oq_value_id value, double low, double high, oq_value_id *out,
+                           oq_error *err) {
+    oq_value_id in[3] = {value, OQ_NONE, OQ_NONE};
+    if (!isinf(low)) OQ_TRY(oq_form_scalar(t->graph, value, "_least", ONNXQ_FLOAT, low, &in[1], err));
+    if (!isinf(high)) OQ_TRY(oq_form_scalar(t->graph, value, "_greatest", ONNXQ_FLOAT, high, &in[2], err));
+    t->forms->clips++;
+    return oq_form_make(t->graph, "Clip", in, isinf(high) ? 2 : 3, value, "_clip", ONNXQ_UNDEFINED, out, NULL,
+                        err);
+}
+
 // A value whose integers end at the zero point lost what is below 0 there: that may have been a Relu, and
 // where they also end at 6, a Clip. Both change nothing that the integers could have carried.
 static oq_status restore(twins *t, oq_value_id value, double scale, double below, double above,
                          oq_value_id *out, oq_error *err) {
     const double high = scale * above;
-    const bool six = fabs(high - 6) < 6e-5;
+    const bool six = fabs(high - 6) < 6e-5; // no other number is that common
     oq_graph *graph = t->graph;
     *out = value;
     if (below != 0) return ONNXQ_OK;
@@ -63,11 +75,33 @@ static oq_status restore(twins *t, oq_value_id value, double scale, double below
         t->forms->clips++;
         return oq_form_make(graph, "Relu", &value, 1, value, "_relu", ONNXQ_UNDEFINED, out, NULL, err);
     }
-    oq_value_id inputs[3] = {value};
-    OQ_TRY(oq_form_scalar(graph, value, "_least", ONNXQ_FLOAT, 0, &inputs[1], err));
-    OQ_TRY(oq_form_scalar(graph, value, "_greatest", ONNXQ_FLOAT, 6, &inputs[2], err));
-    t->forms->clips++;
-    return oq_form_make(graph, "Clip", inputs, 3, value, "_clip", ONNXQ_UNDEFINED, out, NULL, err);
+    return make_clip(t, value, 0, 6, out, err);
+}
+
+// The bounds that are noted for integers (quant/clips.c), if these integers do not reach beyond them.
+static bool noted_clip(const twins *t, oq_value_id q, double scale, double below, double above, double *low,
+                       double *high) {
+    const char *name = oq_graph_value(t->graph, q)->name,
+               *line = oq_model_metadata(t->graph->model, OQ_CLIPS_KEY);
+    const size_t length = strlen(name);
+    for (; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+        if (strncmp(line, name, length) != 0 || line[length] != ' ') continue;
+        char *end;
+        *low = strtod(line + length, &end);
+        *high = strtod(end, &end);
+        return *end == '\n' && rint(*low / scale) <= -below && rint(*high / scale) >= above;
+    }
+    return false;
+}
+
+// The float form of the integers `q` with what saturation stood for.
+static oq_status restore_for(twins *t, oq_value_id q, oq_value_id value, double scale, double below,
+                             double above, oq_value_id *out, oq_error *err) {
+    double low, high;
+    const oq_node *maker = origin(t->graph, value);
+    if (noted_clip(t, q, scale, below, above, &low, &high) && maker && !oq_node_is(maker, "Clip"))
+        return make_clip(t, value, low, high, out, err);
+    return restore(t, value, scale, below, above, out, err);
 }
 
 // --- quantized values ---
@@ -91,7 +125,7 @@ static oq_status see_quantize(twins *t, const oq_node *node, oq_error *err) {
     double s, z = 0;
     if (oq_form_number(t->graph, scale, &s) && (zero == OQ_NONE || oq_form_number(t->graph, zero, &z)) &&
         type->is_integer)
-        OQ_TRY(restore(t, twin, s, z - (double)type->min, (double)type->max - z, &twin, err));
+        OQ_TRY(restore_for(t, y, twin, s, z - (double)type->min, (double)type->max - z, &twin, err));
     return set_twin(t, y, twin, scale, zero);
 }
 
@@ -99,15 +133,37 @@ static oq_status see_dynamic_quantize(twins *t, const oq_node *node) {
     return set_twin(t, node->outputs[0], node->inputs[0], node->outputs[1], node->outputs[2]);
 }
 
-// A clip of integers to a grid narrower than their type.
+// Whether integers from `low` to `high` are a grid of fewer bits than the type has.
+static bool is_narrow_grid(double low, double high) {
+    for (double half = 2; half <= 64; half *= 2)
+        if ((low == 0 && high == 2 * half - 1) || (high == half - 1 && (low == -half || low == 1 - half)))
+            return true;
+    return false;
+}
+
+// A bound of a Clip, which is its type's where it is left out.
+static bool clip_bound(const twins *t, const oq_node *node, size_t index, double type_bound, double *out) {
+    const oq_value_id bound = oq_form_input(node, index);
+    *out = type_bound;
+    return bound == OQ_NONE || oq_form_number(t->graph, bound, out);
+}
+
+// A clip of integers to a grid narrower than their type; or to other bounds, which are the model's.
 static oq_status see_clip(twins *t, const oq_node *node, oq_error *err) {
     const oq_value_id in = node->inputs[0], scale = t->scale[in], zero = t->zero[in];
+    const oq_dtype_traits *type = oq_dtype_info(oq_form_dtype(t->graph, node->outputs[0]));
     oq_value_id twin = t->twin[in];
     double s, z = 0, low, high;
     if (oq_form_number(t->graph, scale, &s) && (zero == OQ_NONE || oq_form_number(t->graph, zero, &z)) &&
-        oq_form_number(t->graph, oq_form_input(node, 1), &low) &&
-        oq_form_number(t->graph, oq_form_input(node, 2), &high))
-        OQ_TRY(restore(t, twin, s, z - low, high - z, &twin, err));
+        type->is_integer && clip_bound(t, node, 1, (double)type->min, &low) &&
+        clip_bound(t, node, 2, (double)type->max, &high)) {
+        const bool lower = low > (double)type->min, upper = high < (double)type->max;
+        if (!is_narrow_grid(low, high) && (upper || (lower && low != z)))
+            OQ_TRY(make_clip(t, twin, lower || low == z ? s * (low - z) : -(double)INFINITY,
+                             upper ? s * (high - z) : (double)INFINITY, &twin, err));
+        else
+            OQ_TRY(restore_for(t, node->outputs[0], twin, s, z - low, high - z, &twin, err));
+    }
     return set_twin(t, node->outputs[0], twin, scale, zero);
 }
 

@@ -345,6 +345,7 @@ oq_status oq_plan_emit(oq_plan *plan, oq_graph *graph, oq_error *err) {
         status = oq_emit_find_channels(&e, &arena, err);
         if (status == ONNXQ_OK) status = walk(&e, err);
         if (status == ONNXQ_OK) status = oq_emit_note_sizes(&e, &arena, err);
+        if (status == ONNXQ_OK) status = oq_emit_note_clips(&e, err);
         for (size_t i = 0; i < plan->weight_count; i++) plan->weights[i]->written = e.weights[i].stored;
     }
     oq_arena_release(&arena);

@@ -30,6 +30,8 @@ typedef struct oq_emitter {
     oq_emitted_weight *written; // [layer_count] the weights of each
 } oq_emitter;
 
+// clips.c: into the model's metadata, which clips saturation does the work of, by the names of the integers.
+oq_status oq_emit_note_clips(const oq_emitter *e, oq_error *err);
 // sizes.c: how many bytes each layer's weights took and take, once all is written and swept.
 oq_status oq_emit_note_sizes(const oq_emitter *e, oq_arena *arena, oq_error *err);
 

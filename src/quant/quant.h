@@ -91,6 +91,10 @@ oq_status oq_quant_override(const oq_graph *graph, const oq_layer_choice *choice
 // The least opset of ai.onnx in which the operators that the emitters write are defined for these options.
 int64_t oq_quant_minimum_opset(const oq_quant_options *options);
 
+// Metadata of a model that was quantized: lines "INTEGERS LOW HIGH", for values at which a Clip was left out
+// because their saturation does its work.
+#define OQ_CLIPS_KEY "onnxq.clips"
+
 // How one tensor is carried as integers.
 typedef struct oq_tensor_plan {
     bool quantized;

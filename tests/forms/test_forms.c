@@ -1,6 +1,7 @@
 // Forms of quantized graphs: lowering and raising keep every number and every parameter; dequantizing gives
 // the float graph; what cannot be rewritten is named with its reason.
 #include "forms/forms.h"
+#include "quant/rule.h"
 #include "support/graphs.h"
 #include "support/outputs.h"
 #include "support/support.h"
@@ -323,6 +324,50 @@ END_TEST
 
 // --- float again ---
 
+// Integers clipped to other bounds than those of a grid, and bounds that are noted in the model: as long as
+// the integers keep within them.
+static const struct {
+    const char *clip, *note; // between QuantizeLinear (scale .0625, zero point 77) and DequantizeLinear
+    const char *op_type;
+    double low, high;
+} clips[] = {
+    {"aq = Clip(b, lo, hi)\n", "", "Clip", -1.0625, 7.6875},
+    {"aq = Clip(b, lo)\n", "", "Clip", -1.0625, INFINITY},
+    {"aq = Clip(b, m)\n", "", "Relu", 0, INFINITY},
+    {"aq = Clip(b, m, hi)\n", "", "Clip", 0, 7.6875},
+    {"aq = Clip(b, o, seven)\n", "", "Conv", 0, 0}, // 7 bits
+    {"", "", "Conv", 0, 0},
+    {"", "bq 0 1\nb -5 11.5\n", "Clip", -5, 11.5},
+    {"", "b -5 inf\n", "Clip", -5, INFINITY},
+    {"", "b -1 11.5\n", "Conv", 0, 0}, // the integers go further
+    {"", "b -5\n", "Conv", 0, 0},
+    {"", "b", "Conv", 0, 0},
+};
+
+START_TEST(clips_keep_their_bounds) {
+    oq_error err = {0};
+    char text[2048];
+    snprintf(text, sizeof text,
+             HEAD "const lo uint8[] 60\nconst hi uint8[] 200\nconst seven uint8[] 127\na = Conv(X, W)\n"
+                  "b = QuantizeLinear(a, t, m)\n%sA = DequantizeLinear(%s, t, m)\nout A\n",
+             clips[_i].clip, *clips[_i].clip ? "aq" : "b");
+    oq_model *given = build(text), *model = build(text);
+    CK_OK(oq_model_set_metadata(model, "onnxq.clips", clips[_i].note, &err), &err);
+    oq_forms forms = rewrite(model, DEQUANTIZE);
+    const oq_node *node = test_producer(model, "A");
+    ck_assert_str_eq(node->op_type, clips[_i].op_type);
+    if (!strcmp(node->op_type, "Clip")) {
+        double low, high;
+        ck_assert(oq_node_clip_bounds(model->graph, node, &low, &high));
+        ck_assert(low == clips[_i].low && high == clips[_i].high);
+    }
+    same_outputs(given, model, !strcmp(clips[_i].note, "") && _i == 4 ? INFINITY : 0.04, clips[_i].clip);
+    oq_forms_release(&forms);
+    oq_model_free(given);
+    oq_model_free(model);
+}
+END_TEST
+
 START_TEST(saturation_becomes_a_clip) {
     oq_model *model =
         build(HEAD "const six float32[] 0.023529412\n"
@@ -402,6 +447,7 @@ int main(void) {
     tcase_add_loop_test(c, what_cannot_be_lowered_stays_with_its_reason, 0, sizeof stays / sizeof *stays);
     tcase_add_loop_test(c, foreign_operators_become_standard_ones, 0, sizeof foreign / sizeof *foreign);
     tcase_add_test(c, other_parameters_are_kept_as_factors);
+    tcase_add_loop_test(c, clips_keep_their_bounds, 0, sizeof clips / sizeof *clips);
     tcase_add_test(c, saturation_becomes_a_clip);
     tcase_add_test(c, weights_are_what_their_integers_mean);
     tcase_add_test(c, rows_of_a_table_are_looked_up_as_floats);
