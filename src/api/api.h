@@ -34,6 +34,7 @@ typedef struct oq_prepared {
     oq_model *model;
     oq_regions regions;
     oq_hash hash;
+    oq_dtype computed_in; // the model's type of products, before they became float32
 } oq_prepared;
 
 oq_status oq_prepared_make(const onnxq_model *model, oq_prepared *out, oq_error *err);

@@ -127,16 +127,16 @@ onnxq_status onnxq_model_print(const onnxq_model *model, char **text, onnxq_erro
 }
 
 // Nothing is said to be quantized that is computed in another type than the user's without telling so.
-static oq_status to_float32(const onnxq_session *session, oq_graph *graph, oq_error *err) {
-    const oq_dtype from = oq_pass_product_type(graph);
+static oq_status to_float32(const onnxq_session *session, oq_graph *graph, oq_dtype *from, oq_error *err) {
     char note[160];
     bool changed;
-    OQ_TRY(oq_pass_to_float32(graph, from, &changed, err));
+    *from = oq_pass_product_type(graph);
+    OQ_TRY(oq_pass_to_float32(graph, *from, &changed, err));
     if (!changed) return ONNXQ_OK;
     snprintf(note, sizeof note,
              "the model computes in %s: what stays float of it becomes float32; inputs and outputs keep "
              "their types",
-             onnxq_dtype_name(from));
+             onnxq_dtype_name(*from));
     oq_progress_note(&session->progress, note);
     return ONNXQ_OK;
 }
@@ -145,7 +145,7 @@ oq_status oq_prepared_make(const onnxq_model *model, oq_prepared *out, oq_error 
     *out = (oq_prepared){0};
     oq_status status;
     OQ_TRY_DONE(oq_model_clone(model->model, &out->model, err));
-    OQ_TRY_DONE(to_float32(model->session, out->model->graph, err));
+    OQ_TRY_DONE(to_float32(model->session, out->model->graph, &out->computed_in, err));
     OQ_TRY_DONE(oq_prepare_model(out->model, &out->regions, err));
     OQ_TRY_DONE(oq_infer_graph(out->model->graph, err));
     OQ_TRY_DONE(oq_graph_hash(out->model->graph, &out->hash, err));
