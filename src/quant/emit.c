@@ -343,6 +343,7 @@ oq_status oq_plan_emit(oq_plan *plan, oq_graph *graph, oq_error *err) {
         for (size_t i = 0; i < plan->layer_count; i++) e.written[i] = OQ_EMITTED_WEIGHT_NONE;
         memset(e.clip, -1, sizeof e.clip); // OQ_NONE
         status = oq_emit_find_channels(&e, &arena, err);
+        if (status == ONNXQ_OK) status = oq_emit_find_clips(&e, &arena, err);
         if (status == ONNXQ_OK) status = walk(&e, err);
         if (status == ONNXQ_OK) status = oq_emit_note_sizes(&e, &arena, err);
         if (status == ONNXQ_OK) status = oq_emit_note_clips(&e, err);

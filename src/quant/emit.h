@@ -26,11 +26,14 @@ typedef struct oq_emitter {
     oq_value_id clip[9][2];     // by width: least and greatest integer of activations; OQ_NONE until needed
     oq_emitted_weight *weights; // [weight_count]
     int64_t *more;              // [value_count] zero channels beside a value's own
-    size_t layer;               // that is being written
+    oq_range *clips; // [value_count] bounds of the clip that what makes a value took in; 0, 0: none
+    size_t layer;    // that is being written
     oq_emitted_weight *written; // [layer_count] the weights of each
 } oq_emitter;
 
-// clips.c: into the model's metadata, which clips saturation does the work of, by the names of the integers.
+// clips.c: which clips saturation does the work of; then, into the model's metadata, by the names of the
+// integers.
+oq_status oq_emit_find_clips(oq_emitter *e, oq_arena *arena, oq_error *err);
 oq_status oq_emit_note_clips(const oq_emitter *e, oq_error *err);
 // sizes.c: how many bytes each layer's weights took and take, once all is written and swept.
 oq_status oq_emit_note_sizes(const oq_emitter *e, oq_arena *arena, oq_error *err);
