@@ -122,9 +122,23 @@ static oq_status judge_tables(const oq_judge *judge, const oq_quant_options *tab
     return status;
 }
 
+// All that is asked for; then one kind of change without the other. Roundings alone are others than beside
+// biases, which take up means.
+static oq_status try_all(oq_plan *plan, const oq_judge *judge, const oq_correct_options *options,
+                         oq_verdict *verdict, oq_correction *out, oq_error *err) {
+    oq_correct_options less = *options;
+    OQ_TRY(try(plan, judge, options, verdict, out, err));
+    const bool rounded = out->rounding.kept > 0;
+    if (out->kept || !out->layers || options->tuning.rounding == OQ_ROUNDING_NEAREST) return ONNXQ_OK;
+    less.tuning.biases = false;
+    OQ_TRY(try(plan, judge, &less, verdict, out, err));
+    if (out->kept || !rounded) return ONNXQ_OK;
+    less.tuning = (oq_tuning){.biases = true};
+    return try(plan, judge, &less, verdict, out, err);
+}
+
 oq_status oq_correct_plan(oq_plan *plan, oq_model *model, const oq_dataset *data,
                           const oq_correct_options *options, oq_correction *out, oq_error *err) {
-    oq_correct_options less = *options;
     oq_judge judge = {0};
     oq_verdict verdict = {0};
     oq_status status;
@@ -134,10 +148,7 @@ oq_status oq_correct_plan(oq_plan *plan, oq_model *model, const oq_dataset *data
     OQ_TRY_DONE(oq_judge_plan(&judge, plan, &verdict, err));
     out->judged = judge.count;
     out->before = verdict.sqnr;
-    OQ_TRY_DONE(try(plan, &judge, options, &verdict, out, err));
-    less.tuning.rounding = OQ_ROUNDING_NEAREST;
-    if (!out->kept && out->rounding.kept && less.tuning.biases)
-        OQ_TRY_DONE(try(plan, &judge, &less, &verdict, out, err));
+    OQ_TRY_DONE(try_all(plan, &judge, options, &verdict, out, err));
     if (options->tables) OQ_TRY_DONE(judge_tables(&judge, options->tables, &verdict, out, err));
 done:
     oq_verdict_release(&judge, &verdict);

@@ -249,15 +249,11 @@ void oq_verdict_release(const oq_judge *j, oq_verdict *verdict) {
 }
 
 bool oq_judge_prefers(const oq_judge *j, const oq_verdict *after, const oq_verdict *before) {
-    const double n = (double)j->count;
-    double sum = 0, squares = 0, was = 0, is = 0;
+    double logs = 0, was = LEAST, is = LEAST;
     for (size_t i = 0; i < j->count; i++) {
-        const double ratio = (double)oq_logf((float)((after->noise[i] + LEAST) / (before->noise[i] + LEAST)));
-        sum += ratio;
-        squares += ratio * ratio;
+        logs += (double)oq_logf((float)((after->noise[i] + LEAST) / (before->noise[i] + LEAST)));
         was += before->noise[i];
         is += after->noise[i];
     }
-    const double mean = sum / n, variance = n > 1 ? fmax(0, squares - n * mean * mean) / (n - 1) : 0;
-    return is < was && mean + (j->held_out ? sqrt(variance / n) : 0) < 0; // false for NaN
+    return logs / (double)j->count + (double)oq_logf((float)(is / was)) < 0; // false for NaN
 }

@@ -38,9 +38,10 @@ oq_status oq_judge_graph(const oq_judge *judge, oq_graph *quantized, oq_verdict 
 // Runs the model that the plan would be written as.
 oq_status oq_judge_plan(const oq_judge *judge, oq_plan *plan, oq_verdict *out, oq_error *err);
 void oq_verdict_release(const oq_judge *judge, oq_verdict *verdict);
-// Whether `after` is better than `before` beyond the luck of the samples: in sum, and in the mean of the
-// samples' log ratios by more than its standard error (a paired test at about 84 %), which is not asked for
-// where the samples are too few for any to be held out.
+// Whether `after` is better than `before`: in the mean of the samples' log ratios, which one odd sample
+// hardly moves, and the log ratio of their sums, which no sample that becomes far worse escapes, taken
+// together. More is not asked for: what was fitted on other samples of the data is better more often than a
+// few samples can show.
 bool oq_judge_prefers(const oq_judge *judge, const oq_verdict *after, const oq_verdict *before);
 
 #endif

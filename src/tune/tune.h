@@ -51,9 +51,9 @@ enum { OQ_CORRECT_JUDGES = 64 }; // the most samples that decide
 // Layer by layer, with everything before it already quantized and tuned: weights are rounded anew, so that
 // what the layer gives differs least from the float model, and the bias takes up the mean error of each
 // output channel (Finkelstein et al. 2019; Nagel et al. 2019, section 4.2). `plan` is of `model`'s main graph
-// and not yet emitted; the model is not changed. When the result is not better, biases alone are tried, and
-// then the plan is left as it was. Tables are kept when their error at the outputs is a twentieth of the
-// plan's, so that it costs .2 dB.
+// and not yet emitted; the model is not changed. When the result is not better, weights alone are tried,
+// then biases alone, and then the plan is left as it was. Tables are kept when their error at the outputs is
+// a twentieth of the plan's, so that it costs .2 dB.
 oq_status oq_correct_plan(oq_plan *plan, oq_model *model, const oq_dataset *data,
                           const oq_correct_options *options, oq_correction *out, oq_error *err);
 // The changes alone, on samples that are not held out: nothing is judged or undone. `out`: layers, samples

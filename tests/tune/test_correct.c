@@ -7,6 +7,7 @@
 #include "tune/tune.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 // Two convolutions, the first without bias, then a matrix with a bias that is added; coarse weights per
@@ -211,6 +212,56 @@ START_TEST(threads_change_no_rounding) {
 }
 END_TEST
 
+// Samples that judge lie on the other side of 0 than those that are fitted on, so that mean errors, taken up
+// by biases, double there; integers that were fitted about 0 serve both.
+static void write_two_sides(oq_mem *mem, const char *path) {
+    enum { COUNT = 48, WIDTH = 24 };
+    oq_error err = {0};
+    const char *name = "x";
+    oq_tensor t;
+    uint32_t seed = 4;
+    const oq_shape shape = OQ_SHAPE(COUNT, WIDTH);
+    CK_OK(oq_tensor_new(mem, ONNXQ_FLOAT, &shape, &t, &err), &err);
+    float *x = t.data;
+    for (size_t i = 0; i < COUNT * WIDTH; i++) {
+        seed = seed * 1664525U + 1013904223U;
+        x[i] = (i / WIDTH % 4 == 3 ? -1.0F : 1.0F) * (1 + (float)(seed >> 8) / (float)(1 << 24));
+    }
+    CK_OK(oq_npz_write(mem, path, &name, &t, 1, &err), &err);
+    oq_tensor_release(&t);
+}
+
+// Where biases spoil what roundings gain, roundings alone stay.
+START_TEST(roundings_stay_without_biases) {
+    oq_error err = {0};
+    setting s = {0};
+    char folder[256], path[300];
+    const char *source = path;
+    oq_quant_options options = oq_quant_defaults();
+    options.weight_bits = 4;
+    test_pair_init(&s.pair, 13,
+                   "in x float32[1,24]\nrandom w float32[24,9] 7 0.5\nrandom b float32[9] 9 0.5\n"
+                   "m = MatMul(x, w)\ny = Add(m, b)\nout y\n");
+    test_pair_range(&s.pair, "x", -2, 2);
+    test_pair_range(&s.pair, "y", -9, 9);
+    test_pair_plan(&s.pair, &options);
+    test_temporary_folder(folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/x.npz", folder);
+    write_two_sides(&s.pair.mem, path);
+    CK_OK(oq_dataset_open(&s.pair.mem, s.pair.original->graph, &source, 1, &s.data, &err), &err);
+    const oq_tuning tuning = {.biases = true, .rounding = _i ? OQ_ROUNDING_GRAM : OQ_ROUNDING_NEAREST};
+    CK_OK(oq_correct_plan(s.pair.plan, s.pair.model, s.data, &(oq_correct_options){.tuning = tuning},
+                          &s.found, &err),
+          &err);
+    ck_assert_int_eq(s.found.kept, _i);
+    ck_assert_uint_eq(s.found.rounding.kept, (size_t)_i);
+    ck_assert_uint_eq(s.found.layers, !_i);
+    ck_assert_msg(!_i || s.found.after > s.found.before + 1, "%g -> %g dB", s.found.before, s.found.after);
+    release(&s);
+    test_remove_folder(folder);
+}
+END_TEST
+
 // The largest sum of two neighbours of one sign, as kernels of 16 bits add them: channels at one place of a
 // convolution with `cells` places, else rows of a matrix.
 static int32_t widest_pair(const oq_plan *plan, size_t layer, size_t cells) {
@@ -325,6 +376,7 @@ int main(void) {
     tcase_add_test(laws, threads_change_no_bit);
     tcase_add_loop_test(laws, rounding_gains, OQ_FORMAT_QOPERATOR, OQ_FORMAT_QDQ + 1);
     tcase_add_test(laws, threads_change_no_rounding);
+    tcase_add_loop_test(laws, roundings_stay_without_biases, 0, 2);
     tcase_add_loop_test(laws, limited_weights_are_rounded, OQ_ROUNDING_GRAM, OQ_ROUNDING_ADAROUND + 1);
     tcase_add_test(laws, an_exact_model_stays_as_it_is);
     tcase_add_test(laws, revert_restores_every_layer);

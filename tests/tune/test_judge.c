@@ -29,16 +29,17 @@ static bool prefers(const double *after, const double *before, size_t count) {
                             &(oq_verdict){.noise = (double *)(uintptr_t)before});
 }
 
-START_TEST(luck_is_not_preferred) {
-    const double before[4] = {1, 2, 3, 4}, less[4] = {.5, 1.1, 1.4, 2.1}, one[4] = {1, 2, 3, .1},
-                 mixed[4] = {.5, 3, 4.4, 1.9}, tail[4] = {.5, 1, 1.5, 40}, none[4] = {0},
+// In the mean of log ratios and in sum together.
+START_TEST(the_better_is_preferred) {
+    const double before[4] = {1, 2, 3, 4}, less[4] = {.5, 1.1, 1.4, 2.1}, more[4] = {.5, 2.8, 4.4, 3.9},
+                 luck[4] = {1.1, 2.1, 3.2, .5}, tail[4] = {.5, 1, 1.5, 40}, none[4] = {0},
                  broken[4] = {.5, 1, (double)NAN, 2};
     ck_assert(prefers(less, before, 4));
     ck_assert(!prefers(before, before, 4));
     ck_assert(!prefers(before, less, 4));
-    ck_assert(!prefers(one, before, 4));   // one sample alone
-    ck_assert(!prefers(mixed, before, 4)); // as many for the worse
-    ck_assert(!prefers(tail, before, 4));  // better but for one that is far worse
+    ck_assert(!prefers(more, before, 4)); // better in the mean of logs, worse in sum by more
+    ck_assert(prefers(luck, before, 4));  // hardly worse in three samples, far better in one
+    ck_assert(!prefers(tail, before, 4)); // better but for one that is far worse
     ck_assert(!prefers(broken, before, 4));
     ck_assert(prefers(none, before, 4));
     ck_assert(!prefers(none, none, 4));
@@ -125,7 +126,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("tune/judge");
     TCase *cases = tcase_create("cases");
-    tcase_add_test(cases, luck_is_not_preferred);
+    tcase_add_test(cases, the_better_is_preferred);
     tcase_add_loop_test(cases, logits_are_looked_at, 0, 5);
     tcase_add_test(cases, what_is_behind_several_outputs_counts_once);
     tcase_add_test(cases, parts_of_a_concat_are_looked_at);
