@@ -13,7 +13,8 @@
 
 #define BEST_SQNR      200.0 // dB of equal outputs
 #define LEAST          1e-20 // noise that is told apart from none
-#define MOST_LOOKED_AT 64    // values; what further outputs give is left to chance
+#define FEW_VALUES     64
+#define MOST_LOOKED_AT 64 // values; what further outputs give is left to chance
 
 // --- what is looked at ---
 
@@ -37,6 +38,42 @@ static void look_at(oq_judge *j, oq_value_id value) {
     if (j->output_count < MOST_LOOKED_AT) j->outputs[j->output_count++] = value;
 }
 
+// Whether a sample gives so few numbers that their error is luck.
+static bool is_few(const oq_type *type) {
+    int64_t count = 1;
+    if (type->kind != OQ_TYPE_TENSOR || type->rank < 1) return false;
+    for (int d = 1; d < type->rank; d++) {
+        if (!oq_dim_known(type->dim[d]) || type->dim[d].size > FEW_VALUES) return false;
+        count *= type->dim[d].size;
+    }
+    return count <= FEW_VALUES;
+}
+
+// The input of the product by constant weights that makes a value, also behind the Add of a bias; else
+// OQ_NONE.
+static oq_value_id features_of(oq_graph *graph, oq_value_id value) {
+    for (;;) {
+        const oq_node_id id = oq_graph_value(graph, value)->producer;
+        const oq_node *node = id == OQ_NONE ? NULL : oq_graph_node(graph, id);
+        if (!node || node->input_count < 2) return OQ_NONE;
+        const bool left = oq_graph_constant(graph, node->inputs[0]),
+                   right = oq_graph_constant(graph, node->inputs[1]);
+        if (left == right) return OQ_NONE;
+        value = node->inputs[left ? 1 : 0];
+        if (oq_node_is(node, "Add")) continue;
+        const bool product = oq_node_is(node, "Gemm") || oq_node_is(node, "MatMul");
+        return product && oq_graph_value(graph, value)->producer != OQ_NONE ? value : OQ_NONE;
+    }
+}
+
+// Looks at a value, and where it is a few numbers (the logits of two classes), at what they are made of.
+static void look_closely(oq_judge *j, oq_value_id value) {
+    const oq_value_id features =
+        is_few(&oq_graph_value(j->model->graph, value)->type) ? features_of(j->model->graph, value) : OQ_NONE;
+    look_at(j, value);
+    if (features != OQ_NONE) look_at(j, features);
+}
+
 // Looks at the value that a function of the kind above makes an output of, or at the output itself; at each
 // part of a Concat, since boxes in pixels would hide what becomes of scores.
 static void look_behind(oq_judge *j, const oq_regions *regions, oq_value_id output) {
@@ -48,8 +85,8 @@ static void look_behind(oq_judge *j, const oq_regions *regions, oq_value_id outp
         const oq_node_id id = oq_graph_value(graph, at)->producer;
         const oq_node *node = id == OQ_NONE ? NULL : oq_graph_node(graph, id);
         const oq_value_id logits = softmax_of(regions, at);
-        if (logits != OQ_NONE) return look_at(j, logits);
-        if (!node || !node->input_count || node->inputs[0] == OQ_NONE) return look_at(j, output);
+        if (logits != OQ_NONE) return look_closely(j, logits);
+        if (!node || !node->input_count || node->inputs[0] == OQ_NONE) return look_closely(j, output);
         if (oq_node_is(node, "Concat")) {
             for (size_t i = 0; i < node->input_count; i++)
                 if (!oq_graph_value(graph, node->inputs[i])->initializer)
@@ -58,10 +95,10 @@ static void look_behind(oq_judge *j, const oq_regions *regions, oq_value_id outp
         }
         at = node->inputs[0];
         if (is_one_of(node, functions)) {
-            look_at(j, oq_graph_value(graph, at)->initializer ? output : at);
+            look_closely(j, oq_graph_value(graph, at)->initializer ? output : at);
             return;
         }
-        if (!is_one_of(node, movers)) return look_at(j, output);
+        if (!is_one_of(node, movers)) return look_closely(j, output);
     }
 }
 

@@ -9,6 +9,8 @@
 // primitives), LogSoftmax, Sigmoid or ArgMax of something, that something is looked at: a few undecided
 // samples make up most of the error behind such functions, and one sample's luck would decide. The same goes
 // for what TopK and NonMaxSuppression choose from. Of a Concat, each part counts by its own power.
+// Beside a few numbers, such as the logits of two classes, what the product that makes them reads counts as
+// much.
 typedef struct oq_judge {
     oq_mem *mem;
     oq_model *model;

@@ -77,6 +77,21 @@ START_TEST(what_is_behind_several_outputs_counts_once) {
 }
 END_TEST
 
+// Two logits tell little of a sample: the features that they are made of are looked at, too.
+START_TEST(features_are_looked_at_beside_few_logits) {
+    begin(_i ? "in x float32[2,3]\nrandom w float32[3,4] 1 1\nrandom v float32[4,2] 1 2\n"
+               "random b float32[2] 1 3\nf = MatMul(x, w)\nm = MatMul(f, v)\na = Add(m, b)\n"
+               "y = Softmax(a)\nout y\n"
+             : "in x float32[2,3]\nrandom w float32[3,4] 1 1\nrandom v float32[4,99] 1 2\n"
+               "f = MatMul(x, w)\na = Gemm(f, v)\ny = Softmax(a)\nout y\n",
+          8);
+    ck_assert_uint_eq(judge.output_count, 1 + (size_t)_i);
+    ck_assert_int_eq(judge.outputs[0], test_value(pair.model, "a"));
+    if (_i) ck_assert_int_eq(judge.outputs[1], test_value(pair.model, "f"));
+    end();
+}
+END_TEST
+
 // Boxes in pixels beside scores: each counts by its own power, the scores before their Sigmoid.
 START_TEST(parts_of_a_concat_are_looked_at) {
     begin("in x float32[2,3]\nrandom w float32[3,4] 1 1\nrandom v float32[3,4] 1 2\nb = MatMul(x, w)\n"
@@ -129,6 +144,7 @@ int main(void) {
     tcase_add_test(cases, the_better_is_preferred);
     tcase_add_loop_test(cases, logits_are_looked_at, 0, 5);
     tcase_add_test(cases, what_is_behind_several_outputs_counts_once);
+    tcase_add_loop_test(cases, features_are_looked_at_beside_few_logits, 0, 2);
     tcase_add_test(cases, parts_of_a_concat_are_looked_at);
     tcase_add_test(cases, parts_on_integers_are_judged);
     tcase_add_test(cases, a_plan_is_judged_as_it_is_emitted);
