@@ -127,6 +127,9 @@ typedef struct oq_node_plan {
     uint64_t macs;           // multiply-accumulates
     size_t narrowed;         // output channels whose weights got a larger scale for the target
     oq_weight_bytes weights; // of a quantized node, once the plan is emitted: its constant operand
+    // Channels of zeros that its weights got, of the output and of the input (channels.c); once it is
+    // emitted.
+    size_t zero_outputs, zero_inputs;
     oq_weight_bytes counted; // of these, what no node before it reads, so that sums count all once
 } oq_node_plan;
 

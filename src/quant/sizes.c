@@ -1,4 +1,4 @@
-// How many bytes the weights of layers took as floats and take as integers.
+// How many bytes the weights of layers took as floats and take as integers, and what was added to them.
 #include "quant/emit.h"
 
 // Bytes of a constant that the file still holds, else 0.
@@ -23,6 +23,8 @@ oq_status oq_emit_note_sizes(const oq_emitter *e, oq_arena *arena, oq_error *err
                                           .after = bytes_of(e->graph, written->stored) +
                                                    bytes_of(e->graph, written->scale) +
                                                    bytes_of(e->graph, written->zero)};
+        node->zero_outputs = (size_t)written->more_rows;
+        node->zero_inputs = (size_t)written->more_columns;
         node->counted.before = counted[operand->value] ? 0 : node->weights.before;
         node->counted.after = counted[written->stored] ? 0 : node->weights.after;
         counted[operand->value] = counted[written->stored] = true;

@@ -250,6 +250,10 @@ static void add_plan(const json_t *plan, oq_text *into) {
         if (json_object_get(node, "narrowed_channels"))
             oq_text_printf(into, "%zu channels with a larger scale for 16-bit sums of pairs",
                            oq_json_count(node, "narrowed_channels"));
+        const json_t *zeros = json_object_get(node, "zero_channels");
+        if (zeros)
+            oq_text_printf(into, "%zu zero channels of the output and %zu of the input added",
+                           oq_json_count(zeros, "outputs"), oq_json_count(zeros, "inputs"));
         oq_text_add(into, "</td></tr>\n");
     }
     end_table(into);

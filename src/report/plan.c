@@ -69,6 +69,14 @@ json_t *oq_json_plan(const oq_graph *graph, const oq_plan *plan) {
     return out;
 }
 
+static void add_zero_channels(const oq_node_plan *fate, json_t *row) {
+    if (!fate->zero_outputs && !fate->zero_inputs) return;
+    json_t *own = json_object();
+    json_object_set_new(own, "outputs", json_integer((json_int_t)fate->zero_outputs));
+    json_object_set_new(own, "inputs", json_integer((json_int_t)fate->zero_inputs));
+    json_object_set_new(row, "zero_channels", own);
+}
+
 void oq_json_plan_sizes(json_t *json, const oq_graph *graph, const oq_plan *plan) {
     json_t *operators = json_object();
     const json_t *rows = json_object_get(json, "nodes");
@@ -80,6 +88,7 @@ void oq_json_plan_sizes(json_t *json, const oq_graph *graph, const oq_plan *plan
         const oq_node_plan *fate = oq_plan_node(plan, node->id);
         if (!has_row(fate)) continue;
         json_t *own = json_array_get(rows, at++);
+        add_zero_channels(fate, own);
         if (!fate->weights.before) continue;
         json_object_set_new(own, "bytes_before", json_integer((json_int_t)fate->weights.before));
         json_object_set_new(own, "bytes_after", json_integer((json_int_t)fate->weights.after));
@@ -101,6 +110,20 @@ static void print_narrowed(const json_t *nodes, oq_text *into) {
             "weights of %zu output channels in %zu layers have a larger scale, so that sums of two "
             "products fit 16 bits\n",
             channels, layers);
+}
+
+static void print_zero_channels(const json_t *nodes, oq_text *into) {
+    size_t index;
+    json_t *node;
+    bool title = false;
+    json_array_foreach((json_t *)nodes, index, node) {
+        const json_t *own = json_object_get(node, "zero_channels");
+        if (!own) continue;
+        if (!title) oq_text_add(into, "zero channels added (--no-zero-channels leaves them out):\n");
+        title = true;
+        oq_text_printf(into, "  %s (%s): %zu of the output, %zu of the input\n", oq_json_text(node, "node"),
+                       oq_json_text(node, "op"), oq_json_count(own, "outputs"), oq_json_count(own, "inputs"));
+    }
 }
 
 void oq_print_plan(const json_t *plan, oq_text *into) {
@@ -127,6 +150,7 @@ void oq_print_plan(const json_t *plan, oq_text *into) {
                        macs > 0 ? 100 * oq_json_number(node, "macs") / macs : 0.,
                        oq_json_text(node, "reason"));
     }
+    print_zero_channels(json_object_get(plan, "nodes"), into);
     const json_t *guards = json_object_get(plan, "guards");
     if (guards) oq_text_add(into, "guarded (--no-guards turns this off):\n");
     json_array_foreach((json_t *)guards, index, node)

@@ -78,7 +78,11 @@ def main():
         source, target, samples = (os.path.join(folder, name) for name in ("float.onnx", "out.onnx", "samples.npz"))
         onnx.save(float_model(random), source)
         np.savez(samples, x=inputs)
-        subprocess.run([ONNXQ, "convert", "--no-cache", source, target, "--format", form, "--data", samples, "-q"], check=True)
+        page = os.path.join(folder, "page.html")
+        told = subprocess.run([ONNXQ, "convert", "--no-cache", source, target, "--format", form, "--data", samples, "--report", page],
+                              check=True, capture_output=True, text=True).stderr
+        assert "zero channels added" in told and ": 4 of the output, 0 of the input" in told, told
+        assert "4 zero channels of the output" in open(page).read()
         onnx.checker.check_model(onnx.load(target), full_check=True)
         subprocess.run([ONNXQ, "run", target, "--data", samples, "-o", os.path.join(folder, "own"), "-q"], check=True)
         own = np.concatenate([np.load(os.path.join(folder, "own", f"{i}.npz"))["y"] for i in range(len(inputs))])
