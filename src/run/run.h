@@ -39,6 +39,9 @@ const oq_value_id *oq_program_inputs(const oq_program *program, size_t *count);
 const oq_value_id *oq_program_outputs(const oq_program *program, size_t *count);
 
 oq_status oq_worker_new(const oq_program *program, oq_worker **out, oq_error *err);
+// One that takes the memory of its outputs from where another worker does, which must not run at the same
+// time and is freed later. What they gave stays as it is.
+oq_status oq_worker_beside(const oq_program *program, const oq_worker *other, oq_worker **out, oq_error *err);
 void oq_worker_free(oq_worker *worker); // NULL is allowed
 
 // Sees every observed value of one run (inputs first, then values as they are computed; no constants). The

@@ -16,6 +16,7 @@ struct oq_worker {
     const oq_program *program;
     oq_mem *mem;
     oq_buffers *buffers;
+    bool borrows; // the buffers of another worker
     oq_scratch_stack scratch;
     frame *frames;          // [plan_count], filled when a plan first runs
     const oq_value **given; // [inputs of the main graph]
@@ -30,6 +31,11 @@ typedef struct call {
 } call;
 
 oq_status oq_worker_new(const oq_program *program, oq_worker **out, oq_error *err) {
+    return oq_worker_beside(program, NULL, out, err);
+}
+
+oq_status oq_worker_beside(const oq_program *program, const oq_worker *other, oq_worker **out,
+                           oq_error *err) {
     oq_mem *mem = program->mem;
     *out = NULL;
     oq_worker *worker = oq_mem_calloc(mem, 1, sizeof *worker, err);
@@ -40,7 +46,9 @@ oq_status oq_worker_new(const oq_program *program, oq_worker **out, oq_error *er
     worker->frames = oq_mem_calloc(mem, program->plan_count, sizeof *worker->frames, err);
     worker->given = oq_mem_calloc(mem, program->plans[0]->input_count + 1, sizeof(oq_value *), err);
     oq_status status = worker->frames && worker->given ? ONNXQ_OK : ONNXQ_NO_MEMORY;
-    if (status == ONNXQ_OK) status = oq_buffers_new(mem, &worker->buffers, err);
+    worker->borrows = other != NULL;
+    if (other) worker->buffers = other->buffers;
+    if (status == ONNXQ_OK && !other) status = oq_buffers_new(mem, &worker->buffers, err);
     if (status != ONNXQ_OK) {
         oq_worker_free(worker);
         return status;
@@ -59,7 +67,7 @@ void oq_worker_free(oq_worker *worker) {
     oq_mem_free(worker->mem, worker->frames);
     oq_mem_free(worker->mem, worker->given);
     oq_scratch_release(&worker->scratch);
-    oq_buffers_free(worker->buffers);
+    if (!worker->borrows) oq_buffers_free(worker->buffers);
     oq_mem_free(worker->mem, worker);
 }
 

@@ -122,7 +122,7 @@ static void run_values_release(const session *s, run_values *v) {
 
 static oq_status make_pair(const session *s, pair *p, oq_error *err) {
     if (!p->reference) OQ_TRY(oq_worker_new(s->reference, &p->reference, err));
-    if (!p->model) OQ_TRY(oq_worker_new(s->model, &p->model, err));
+    if (!p->model) OQ_TRY(oq_worker_beside(s->model, p->reference, &p->model, err));
     return ONNXQ_OK;
 }
 
@@ -252,8 +252,8 @@ static oq_status combine(const session *s, oq_verify_result *out, oq_error *err)
 
 static void session_release(session *s) {
     for (size_t i = 0; s->workers && i < oq_pool_threads(s->options->pool); i++) {
-        oq_worker_free(s->workers[i].reference);
         oq_worker_free(s->workers[i].model);
+        oq_worker_free(s->workers[i].reference);
     }
     oq_layers_release(&s->layers);
     oq_mem_free(s->mem, s->workers);

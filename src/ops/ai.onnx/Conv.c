@@ -13,7 +13,7 @@ static uint64_t macs(const oq_graph *graph, const oq_node *node) {
 
 #define RUNS                                                                                                 \
     .infer = infer, .run = oq_convolution_float_run, .prepare = oq_convolution_float_prepare,                \
-    .release = oq_packed_free, .macs = macs
+    .release = oq_packed_free, .spent = 1U << 1, .macs = macs
 static const oq_type_set types_1[] = {{"T", OQ_T_FLOATS3}, {0}};
 static const oq_type_set types_22[] = {{"T", OQ_T_FLOATS4}, {0}};
 static const oq_attr_spec attrs[] = {OQ_CONVOLUTION_ATTRS, {0}};

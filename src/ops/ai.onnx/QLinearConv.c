@@ -85,6 +85,7 @@ static const oq_op_version versions[] = {
      .run = run,
      .prepare = prepare,
      .release = oq_packed_free,
+     .spent = 1U << W,
      .macs = macs},
 };
 OQ_ONNX_OP(QLinearConv, versions);

@@ -93,6 +93,7 @@ static const oq_op_version versions[] = {
      .run = run,
      .prepare = oq_convolution_float_prepare,
      .release = oq_packed_free,
+     .spent = 1U << W,
      .macs = macs},
 };
 OQ_MICROSOFT_OP(FusedConv, versions);

@@ -91,10 +91,14 @@ oq_status oq_convolution_float_run(oq_run_context *context, oq_error *err) {
     const void *image = NULL;
     const void *bias = NULL;
     OQ_TRY(oq_array_out(context, 0, x->dtype, &c.out, work, &y, err));
+    if (!c.out_image) { // nothing to compute, and the weight may be no more than a shape
+        oq_array_finish(&y);
+        return ONNXQ_OK;
+    }
     OQ_TRY(oq_array_in(context, x, work, &image, err));
     if (b) OQ_TRY(oq_array_in(context, b, work, &bias, err));
     oq_conv_shape shape;
-    const bool packed = work == OQ_WORK_F32 && c.patch && c.out_image && oq_convolution_shape(&c, &shape);
+    const bool packed = work == OQ_WORK_F32 && c.patch && oq_convolution_shape(&c, &shape);
     OQ_TRY(packed ? run_packed(context, &c, &shape, image, bias, y.data, err)
                   : run_columns(context, &c, work, image, bias, y.data, err));
     oq_array_finish(&y);
