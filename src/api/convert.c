@@ -441,6 +441,7 @@ onnxq_status onnxq_convert(onnxq_model *model, const onnxq_statistics *statistic
             convert_static(model, &prepared, statistics, data ? data->set : NULL, options, &q, &facts, err));
     OQ_TRY_DONE(oq_pass_narrow_constants(prepared.model->graph, prepared.computed_in, err));
     if (data && options->verify_samples) {
+        oq_mem_trim();
         OQ_TRY_DONE(compare(model, &prepared, data, options, &verified, err));
         facts.verified = &verified;
     }

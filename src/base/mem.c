@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 // Stands in the alignment gap before every block.
 typedef struct block_header {
@@ -99,6 +102,12 @@ void oq_mem_free(oq_mem *mem, void *block) {
     block_header *header = header_of(block);
     atomic_fetch_sub(&mem->used, header->accounted);
     free(header);
+}
+
+void oq_mem_trim(void) {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 oq_status oq_mem_reserve(oq_mem *mem, void **block, size_t count, size_t *capacity, size_t size,

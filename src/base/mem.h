@@ -28,6 +28,9 @@ void *oq_mem_calloc(oq_mem *mem, size_t count, size_t size, oq_error *err);
 // Grows or shrinks; the old block stays valid when NULL is returned. NULL block: as oq_mem_alloc.
 void *oq_mem_realloc(oq_mem *mem, void *block, size_t bytes, oq_error *err);
 void oq_mem_free(oq_mem *mem, void *block); // NULL is allowed
+// Gives what was freed back to the system, where that would keep it for us: between steps of work that hold
+// much memory for different ends.
+void oq_mem_trim(void);
 
 // *out = a * b, or a + b; false when it does not fit.
 static inline bool oq_mul_size(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }

@@ -144,6 +144,7 @@ oq_status oq_correct_plan(oq_plan *plan, oq_model *model, const oq_dataset *data
     oq_status status;
     *out = (oq_correction){0};
     if (oq_dataset_count(data) == 0) return ONNXQ_OK;
+    oq_mem_trim();
     OQ_TRY_DONE(oq_judge_begin(&judge, model, data, OQ_CORRECT_JUDGES, options->pool, err));
     OQ_TRY_DONE(oq_judge_plan(&judge, plan, &verdict, err));
     out->judged = judge.count;

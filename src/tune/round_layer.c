@@ -10,6 +10,7 @@
 // Longer sums are cut into stretches of equal length, which are taken for independent; shorter ones say
 // little.
 enum { MOST_DEPTH = 1536, LEAST_DEPTH = 16 };
+enum { LARGE = 1 << 16 }; // elements of second moments that take much memory
 // How much to trust the data is found out on one row in four, where there are enough of them.
 enum { SEARCH_EVERY = 4, SEARCH_LEAST = 64 };
 
@@ -228,6 +229,7 @@ static oq_status try_all(task *t, oq_error *err) {
 
 static oq_status open_task(task *t, oq_error *err) {
     oq_lockstep *l = t->l;
+    if (t->groups * t->depth * t->depth >= LARGE) oq_mem_trim(); // activations of earlier layers
     OQ_TRY(oq_plan_take_rows(l->plan, t->layer, &t->rows, err));
     if (t->rows.partner) t->method = OQ_ROUNDING_GRAM; // the only one that keeps to sums of pairs
     const size_t bytes = t->rows.outputs * t->rows.depth * sizeof *t->nearest;
