@@ -14,6 +14,18 @@ static size_t uses_of(const oq_storage *s, size_t stored) {
     return count;
 }
 
+const char *oq_storage_nearest(const oq_storage *storage, const oq_stored_use *use) {
+    const oq_node *node = oq_graph_node(storage->graph, use->node);
+    const oq_rule *rule = oq_rule_find(node);
+    const oq_stored *stored = &storage->items[use->stored];
+    if (stored->table) return "rows of a table are looked up, not multiplied";
+    if (!rule->describe) return "samples are looked at for sums of Conv, Gemm and MatMul alone";
+    if (use->reader != use->node) return "a Transpose stands before it";
+    if (uses_of(storage, use->stored) > 1) return "several nodes read these weights";
+    if (!oq_node_is(node, "Conv") && stored->constant->shape.rank != 2) return "it is no single matrix";
+    return NULL;
+}
+
 // The integers in the order of the constant: rows are output channels, or columns are.
 static oq_weight describe(const oq_storage *s, size_t index, bool convolution) {
     const oq_stored *stored = &s->items[index];

@@ -22,6 +22,8 @@ static json_t *row(const oq_storage *storage, const oq_stored_use *use) {
         json_object_set_new(out, "reason", json_string(reason));
         return out;
     }
+    const char *nearest = storage->rounded ? oq_storage_nearest(storage, use) : NULL;
+    if (nearest) json_object_set_new(out, "rounded_to_nearest", json_string(nearest));
     json_object_set_new(out, "weights", json_string(stored->constant->name));
     json_object_set_new(out, "bits", json_integer(stored->grid.bits));
     json_object_set_new(out, "dtype", json_string(oq_dtype_info(stored->carrier)->name));
@@ -59,17 +61,23 @@ json_t *oq_json_storage(const oq_storage *storage) {
     return out;
 }
 
-void oq_print_storage(const json_t *storage, oq_text *into) {
+// Nodes that have the text `key`, which says why.
+static void print_reasons(const json_t *storage, const char *title, const char *key, oq_text *into) {
     json_t *value;
     size_t index;
-    bool title = false;
+    bool titled = false;
+    json_array_foreach(json_object_get(storage, "nodes"), index, value) {
+        if (!json_object_get(value, key)) continue;
+        if (!titled) oq_text_add(into, title);
+        titled = true;
+        oq_text_printf(into, "  %s (%s): %s\n", oq_json_text(value, "node"), oq_json_text(value, "op"),
+                       oq_json_text(value, key));
+    }
+}
+
+void oq_print_storage(const json_t *storage, oq_text *into) {
     oq_text_add(into, "weights stored as integers, computed in float:\n");
     oq_print_sizes(json_object_get(storage, "operators"), into);
-    json_array_foreach(json_object_get(storage, "nodes"), index, value) {
-        if (!json_object_get(value, "reason")) continue;
-        if (!title) oq_text_add(into, "left float:\n");
-        title = true;
-        oq_text_printf(into, "  %s (%s): %s\n", oq_json_text(value, "node"), oq_json_text(value, "op"),
-                       oq_json_text(value, "reason"));
-    }
+    print_reasons(storage, "rounded to nearest, not by the samples:\n", "rounded_to_nearest", into);
+    print_reasons(storage, "left float:\n", "reason", into);
 }

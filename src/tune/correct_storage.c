@@ -25,6 +25,7 @@ static oq_status take(oq_storage *storage, oq_plan *plan, const oq_judge *judge,
     out->after = after.sqnr;
     out->kept = oq_judge_prefers(judge, &after, before);
     oq_verdict_release(judge, &after);
+    storage->rounded = out->kept;
     if (out->kept) return ONNXQ_OK;
     oq_plan_revert(plan);
     oq_storage_adopt(storage, plan);

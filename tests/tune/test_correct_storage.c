@@ -88,6 +88,9 @@ START_TEST(rounding_gains) {
     begin(&plain, network, &options, 64);
     correct(&s, ways[_i].rounding, 1);
     ck_assert_uint_eq(s.found.rounding.tried, 5);
+    for (size_t u = 0; u < s.storage->use_count; u++)
+        ck_assert_ptr_null(oq_storage_nearest(s.storage, &s.storage->uses[u]));
+    ck_assert(s.storage->rounded);
     ck_assert_msg(s.found.kept, "%g to %g dB, %zu of %zu", s.found.before, s.found.after,
                   s.found.rounding.kept, s.found.rounding.tried);
     ck_assert_double_gt(s.found.after, s.found.before + 0.5);
@@ -128,6 +131,13 @@ START_TEST(some_weights_stay) {
     for (size_t i = 0; i < s.storage->count; i++) before[i] = oq_tensor_retain(&s.storage->items[i].q);
     correct(&s, OQ_ROUNDING_GRAM, 1);
     ck_assert_uint_eq(s.found.rounding.tried, 0);
+    static const char *const reasons[] = {"several nodes read these weights",
+                                          "several nodes read these weights", "it is no single matrix",
+                                          "samples are looked at for sums of Conv, Gemm and MatMul alone",
+                                          "samples are looked at for sums of Conv, Gemm and MatMul alone"};
+    ck_assert_uint_eq(s.storage->use_count, 5);
+    for (size_t u = 0; u < 5; u++)
+        ck_assert_str_eq(oq_storage_nearest(s.storage, &s.storage->uses[u]), reasons[u]);
     for (size_t i = 0; i < s.storage->count; i++) {
         ck_assert_mem_eq(s.storage->items[i].q.data, before[i].data, oq_tensor_bytes(&before[i]));
         oq_tensor_release(&before[i]);
