@@ -15,6 +15,9 @@ oq_dtype oq_pass_product_type(oq_graph *graph);
 // models with sequences, optionals or functions, whose types are not followed. Wants inferred types and
 // leaves them.
 oq_status oq_pass_to_float32(oq_graph *graph, oq_dtype from, bool *changed, oq_error *err);
+// Gemm nodes that transpose a constant which nobody else reads read its transpose instead. Leaves inferred
+// types.
+oq_status oq_pass_turn_weights(oq_graph *graph, oq_error *err);
 // Behind that and everything else: constants of float32 that are numbers of type `to` (16-bit floats, else
 // nothing is done), to the bit, become that, behind a Cast. Leaves inferred types.
 oq_status oq_pass_narrow_constants(oq_graph *graph, oq_dtype to, oq_error *err);

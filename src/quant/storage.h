@@ -81,7 +81,8 @@ oq_status oq_storage_emit(const oq_storage *storage, oq_graph *graph, oq_error *
 // tune/ to change their weights (edit.h): matrices and convolutions, of weights that one layer alone reads.
 // It is never emitted; the storage must outlive it.
 oq_status oq_storage_plan(const oq_storage *storage, oq_plan **out, oq_error *err);
-// Why the weights of a use that is stored keep the nearest integers whatever samples say; NULL: they need not.
+// Why the weights of a use that is stored keep the nearest integers whatever samples say; NULL: they need
+// not.
 const char *oq_storage_nearest(const oq_storage *storage, const oq_stored_use *use);
 // Makes the weights those of the plan, as they are now.
 void oq_storage_adopt(oq_storage *storage, const oq_plan *plan);

@@ -172,6 +172,7 @@ oq_status oq_weights_store(oq_model *model, const oq_stats *stats, const oq_quan
                            oq_storage **storage, oq_error *err) {
     int64_t opset;
     *storage = NULL;
+    if (quant->mode == OQ_MODE_WEIGHT_ONLY) OQ_TRY(oq_pass_turn_weights(model->graph, err));
     OQ_TRY(oq_storage_opset(model->graph, quant, &opset, err));
     OQ_TRY(oq_pass_upgrade_opset(model, opset, err));
     OQ_TRY(oq_infer_graph(model->graph, err));
