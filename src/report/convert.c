@@ -124,16 +124,12 @@ static void print_split(const json_t *root, oq_text *into) {
 }
 
 static void print(const json_t *root, oq_text *into) {
-    char before[24], after[24], peak[24];
-    const double was = oq_json_number(root, "weight_bytes_before"),
-                 is = oq_json_number(root, "weight_bytes_after");
     oq_print_operators(json_object_get(root, "operators_before"), json_object_get(root, "operators_after"),
                        into);
     if (json_is_object(json_object_get(root, "plan"))) oq_print_plan(json_object_get(root, "plan"), into);
     if (json_is_object(json_object_get(root, "storage")))
         oq_print_storage(json_object_get(root, "storage"), into);
-    oq_text_printf(into, "weights: %s -> %s (%.2fx)\n", oq_format_bytes(before, sizeof before, (uint64_t)was),
-                   oq_format_bytes(after, sizeof after, (uint64_t)is), was > 0 ? is / was : 1.);
+    oq_print_weights(root, into);
     if (json_object_get(root, "samples")) print_origin(root, into);
     print_input_grids(root, into);
     print_split(root, into);
@@ -147,8 +143,7 @@ static void print(const json_t *root, oq_text *into) {
                        oq_json_text(root, "cannot_run"));
     else
         oq_text_add(into, "not compared with the float model\n");
-    oq_text_printf(into, "%.1f s, peak memory %s\n", oq_json_number(root, "seconds"),
-                   oq_format_bytes(peak, sizeof peak, oq_json_count(root, "peak_memory_bytes")));
+    oq_print_cost(root, into);
 }
 
 static void set_calibration(json_t *root, const oq_convert_facts *facts) {

@@ -36,9 +36,6 @@ static void print_counts(const json_t *root, oq_text *into) {
 }
 
 static void print(const json_t *root, oq_text *into) {
-    char before[24], after[24], peak[24];
-    const double was = oq_json_number(root, "weight_bytes_before"),
-                 is = oq_json_number(root, "weight_bytes_after");
     oq_print_operators(json_object_get(root, "operators_before"), json_object_get(root, "operators_after"),
                        into);
     oq_text_add(into, json_object_get(root, "removed")
@@ -46,14 +43,12 @@ static void print(const json_t *root, oq_text *into) {
                           : "the model came quantized: its scales, zero points and integers are kept\n");
     print_counts(root, into);
     print_left(json_object_get(root, "left"), into);
-    oq_text_printf(into, "weights: %s -> %s (%.2fx)\n", oq_format_bytes(before, sizeof before, (uint64_t)was),
-                   oq_format_bytes(after, sizeof after, (uint64_t)is), was > 0 ? is / was : 1.);
+    oq_print_weights(root, into);
     if (json_is_object(json_object_get(root, "verify")))
         oq_print_outputs(json_object_get(root, "verify"), into);
     else
         oq_text_add(into, "not compared with the given model\n");
-    oq_text_printf(into, "%.1f s, peak memory %s\n", oq_json_number(root, "seconds"),
-                   oq_format_bytes(peak, sizeof peak, oq_json_count(root, "peak_memory_bytes")));
+    oq_print_cost(root, into);
 }
 
 static void set_count(json_t *root, const char *key, size_t count) {

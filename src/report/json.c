@@ -76,6 +76,20 @@ void oq_print_sizes(const json_t *operators, oq_text *into) {
     }
 }
 
+void oq_print_weights(const json_t *root, oq_text *into) {
+    char before[24], after[24];
+    const size_t was = oq_json_count(root, "weight_bytes_before"),
+                 is = oq_json_count(root, "weight_bytes_after");
+    oq_text_printf(into, "weights: %s -> %s (%.2fx)\n", oq_format_bytes(before, sizeof before, was),
+                   oq_format_bytes(after, sizeof after, is), was ? (double)is / (double)was : 1.);
+}
+
+void oq_print_cost(const json_t *root, oq_text *into) {
+    char peak[24];
+    oq_text_printf(into, "%.1f s, peak memory %s\n", oq_json_number(root, "seconds"),
+                   oq_format_bytes(peak, sizeof peak, oq_json_count(root, "peak_memory_bytes")));
+}
+
 static void count_operators(const oq_graph *graph, json_t *counts) {
     for (size_t i = 0; i < graph->node_count; i++) {
         const oq_node *node = graph->nodes[i];

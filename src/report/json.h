@@ -25,6 +25,9 @@ void oq_print_operators(const json_t *before, const json_t *after, oq_text *into
 // One more node with weights of so many bytes, to {"MatMul": {"weights", "bytes_before", "bytes_after"}, ..}.
 void oq_json_add_sizes(json_t *operators, const char *op_type, uint64_t before, uint64_t after);
 void oq_print_sizes(const json_t *operators, oq_text *into);
+// What a conversion's closing table ends with: bytes of all constants, and time and memory.
+void oq_print_weights(const json_t *root, oq_text *into);
+void oq_print_cost(const json_t *root, oq_text *into);
 // Bytes of all constants of a model.
 uint64_t oq_report_constant_bytes(const oq_model *model);
 // Rows {"name", "op", "fate", "reason", "macs"} of the nodes with a compute rule or with a reason, and their
