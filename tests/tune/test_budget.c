@@ -1,7 +1,6 @@
 // Laws of budgets: what is asked for is held by the emitted model, no layer is spared in vain, and threads
 // change no bit.
-#include "calib/calib.h"
-#include "support/graphs.h"
+#include "support/calibrated.h"
 #include "support/support.h"
 #include "tune/budget.h"
 #include "tune/samples.h"
@@ -24,10 +23,7 @@ static const char *const network = "in x float32[1,16]\n"
                                    "out y\n";
 
 typedef struct setting {
-    oq_mem mem;
-    oq_model *model;
-    oq_dataset *data;
-    oq_stats *stats;
+    test_calibrated on;
     oq_quantization q;
     oq_plan *plan;
     oq_correction correction;
@@ -38,22 +34,16 @@ static void meet_in(setting *s, oq_format format, bool never_wide, oq_metric met
                     size_t threads) {
     oq_error err = {0};
     oq_pool *pool = NULL;
-    oq_regions regions = {0};
     oq_quant_options options = oq_quant_defaults();
     options.per_channel = false;
     options.format = format;
     *s = (setting){0};
-    s->model = test_graph(&s->mem, 13, network);
-    CK_OK(oq_prepare_model(s->model, &regions, &err), &err); // folds the Concat of weights
-    oq_regions_release(&regions);
-    CK_OK(oq_infer_graph(s->model->graph, &err), &err);
-    CK_OK(oq_dataset_synthetic(&s->mem, s->model->graph, 24, 5, &s->data, &err), &err);
-    CK_OK(oq_calibrate(s->model->graph, s->data, NULL, &s->stats, &err), &err);
-    CK_OK(oq_quantization_begin(&s->q, s->model, s->stats, &options, &err), &err);
-    if (threads > 1) CK_OK(oq_pool_new(&s->mem, threads, &pool, &err), &err);
+    test_calibrated_init(&s->on, network);
+    CK_OK(oq_quantization_begin(&s->q, s->on.model, s->on.stats, &options, &err), &err);
+    if (threads > 1) CK_OK(oq_pool_new(&s->on.mem, threads, &pool, &err), &err);
     const oq_budget_options asked = {
         .metric = metric, .value = value, .never_wide = never_wide, .tuning = {.biases = true}, .pool = pool};
-    CK_OK(oq_budget_meet(&s->q, s->data, &asked, &s->plan, &s->correction, &s->found, &err), &err);
+    CK_OK(oq_budget_meet(&s->q, s->on.data, &asked, &s->plan, &s->correction, &s->found, &err), &err);
     oq_pool_free(pool);
 }
 
@@ -65,10 +55,7 @@ static void release(setting *s) {
     oq_plan_free(s->plan);
     oq_budget_release(&s->found);
     oq_quantization_release(&s->q);
-    oq_stats_free(s->stats);
-    oq_dataset_free(s->data);
-    oq_model_free(s->model);
-    ck_assert_uint_eq(atomic_load(&s->mem.used), 0);
+    test_calibrated_release(&s->on);
 }
 
 // SQNR of the plan as a model, on the samples that are held out.
@@ -77,9 +64,9 @@ static double sqnr_held_out(setting *s) {
     oq_model *clone;
     oq_verify_result r;
     const oq_verify_options options = {.first = OQ_HOLD_OUT_EVERY - 1, .stride = OQ_HOLD_OUT_EVERY};
-    CK_OK(oq_model_clone(s->model, &clone, &err), &err);
+    CK_OK(oq_model_clone(s->on.model, &clone, &err), &err);
     CK_OK(oq_quantization_emit(&s->q, s->plan, clone->graph, NULL, &err), &err);
-    CK_OK(oq_verify(s->model->graph, clone->graph, s->data, &options, &r, &err), &err);
+    CK_OK(oq_verify(s->on.model->graph, clone->graph, s->on.data, &options, &r, &err), &err);
     const double sqnr = oq_difference_sqnr(&r.outputs[0].all);
     oq_verify_release(&r);
     oq_model_free(clone);
@@ -104,7 +91,7 @@ START_TEST(the_bad_layer_alone_is_reverted) {
                   s.found.after);
     ck_assert(s.found.after == sqnr_held_out(&s));
     ck_assert_uint_eq(s.found.reverted_count, 1);
-    ck_assert_int_eq(s.found.reverted[0].node, test_producer(s.model, "b")->id);
+    ck_assert_int_eq(s.found.reverted[0].node, test_producer(s.on.model, "b")->id);
     const oq_node_plan *fate = oq_plan_node(s.plan, s.found.reverted[0].node);
     ck_assert_int_eq(fate->fate, OQ_FATE_FLOAT);
     ck_assert_str_eq(fate->reason, "reverted to hold sqnr=30");
@@ -120,10 +107,10 @@ START_TEST(in_qdq_the_bad_layer_gets_16_bits) {
     ck_assert(s.found.met && s.found.wide && s.found.after >= 30);
     ck_assert(s.found.after == sqnr_held_out(&s));
     ck_assert_uint_eq(s.found.reverted_count, 1);
-    ck_assert_int_eq(s.found.reverted[0].node, test_producer(s.model, "b")->id);
+    ck_assert_int_eq(s.found.reverted[0].node, test_producer(s.on.model, "b")->id);
     ck_assert_uint_eq(oq_plan_summarize(s.plan).quantized, 3);
-    CK_OK(oq_quantization_emit(&s.q, s.plan, s.model->graph, NULL, &err), &err);
-    ck_assert_int_eq(oq_model_opset(s.model, ""), 21);
+    CK_OK(oq_quantization_emit(&s.q, s.plan, s.on.model->graph, NULL, &err), &err);
+    ck_assert_int_eq(oq_model_opset(s.on.model, ""), 21);
     release(&s);
 }
 END_TEST

@@ -1,8 +1,7 @@
 // Laws of budgets of size: a target that is there already changes nothing, one that is met is met by the
 // model as written, what can be spared is spared where it costs least, and threads change no choice.
-#include "calib/calib.h"
 #include "onnx/onnx.h"
-#include "support/graphs.h"
+#include "support/calibrated.h"
 #include "support/support.h"
 #include "tune/widths.h"
 
@@ -25,10 +24,7 @@ static const char *const network = "in x float32[1,64]\n"
                                    "out y\n";
 
 typedef struct setting {
-    oq_mem mem;
-    oq_model *model;
-    oq_dataset *data;
-    oq_stats *stats;
+    test_calibrated on;
     oq_quant_options quant;
     oq_widths found;
 } setting;
@@ -36,17 +32,11 @@ typedef struct setting {
 static void choose(setting *s, oq_format format, oq_size_goal goal, double most, size_t threads) {
     oq_error err = {0};
     oq_pool *pool = NULL;
-    oq_regions regions = {0};
     *s = (setting){.quant = oq_quant_defaults()};
     s->quant.format = format;
-    s->model = test_graph(&s->mem, 13, network);
-    CK_OK(oq_prepare_model(s->model, &regions, &err), &err);
-    oq_regions_release(&regions);
-    CK_OK(oq_infer_graph(s->model->graph, &err), &err);
-    CK_OK(oq_dataset_synthetic(&s->mem, s->model->graph, 24, 5, &s->data, &err), &err);
-    CK_OK(oq_calibrate(s->model->graph, s->data, NULL, &s->stats, &err), &err);
-    if (threads > 1) CK_OK(oq_pool_new(&s->mem, threads, &pool, &err), &err);
-    const oq_widths_source source = {s->model, s->stats, s->data, &s->quant};
+    test_calibrated_init(&s->on, network);
+    if (threads > 1) CK_OK(oq_pool_new(&s->on.mem, threads, &pool, &err), &err);
+    const oq_widths_source source = {s->on.model, s->on.stats, s->on.data, &s->quant};
     const oq_widths_options options = {.goal = goal, .most = most, .pool = pool};
     CK_OK(oq_widths_choose(&source, &options, &s->found, &err), &err);
     ck_assert_uint_eq(s->found.count, 4);
@@ -55,10 +45,7 @@ static void choose(setting *s, oq_format format, oq_size_goal goal, double most,
 
 static void release(setting *s) {
     oq_widths_release(&s->found);
-    oq_stats_free(s->stats);
-    oq_dataset_free(s->data);
-    oq_model_free(s->model);
-    ck_assert_uint_eq(atomic_load(&s->mem.used), 0);
+    test_calibrated_release(&s->on);
 }
 
 // Bytes of the model that the chosen widths give.
@@ -71,8 +58,8 @@ static double bytes_of(setting *s) {
     oq_quant_options quant = s->quant;
     quant.overrides = s->found.overrides;
     quant.override_count = s->found.override_count;
-    CK_OK(oq_model_clone(s->model, &clone, &err), &err);
-    CK_OK(oq_quantization_begin(&q, clone, s->stats, &quant, &err), &err);
+    CK_OK(oq_model_clone(s->on.model, &clone, &err), &err);
+    CK_OK(oq_quantization_begin(&q, clone, s->on.stats, &quant, &err), &err);
     CK_OK(oq_quantization_plan(&q, NULL, NULL, &plan, NULL, &err), &err);
     CK_OK(oq_quantization_emit(&q, plan, clone->graph, NULL, &err), &err);
     CK_OK(oq_onnx_size(clone, &bytes, &err), &err);
@@ -117,8 +104,8 @@ START_TEST(no_choice_loses_more_than_one_width_for_all) {
     oq_sensitivity alone;
     oq_quantization q;
     s.quant.weight_bits = 4;
-    CK_OK(oq_quantization_begin(&q, s.model, s.stats, &s.quant, &err), &err);
-    CK_OK(oq_sensitivity_measure(&q, s.data, &(oq_sensitivity_options){0}, &alone, &err), &err);
+    CK_OK(oq_quantization_begin(&q, s.on.model, s.on.stats, &s.quant, &err), &err);
+    CK_OK(oq_sensitivity_measure(&q, s.on.data, &(oq_sensitivity_options){0}, &alone, &err), &err);
     for (size_t l = 0; l < 4; l++) {
         chosen += s.found.layers[l].loss;
         uniform += alone.layers[l].loss;
@@ -190,10 +177,10 @@ START_TEST(weights_alone) {
     uint64_t bytes;
     s.quant.mode = OQ_MODE_WEIGHT_ONLY;
     s.quant.embedding_bits = 8;
-    s.model = test_graph(&s.mem, 13, text);
-    CK_OK(oq_infer_graph(s.model->graph, &err), &err);
-    CK_OK(oq_dataset_synthetic(&s.mem, s.model->graph, 16, 5, &s.data, &err), &err);
-    const oq_widths_source source = {s.model, NULL, s.data, &s.quant};
+    s.on.model = test_graph(&s.on.mem, 13, text);
+    CK_OK(oq_infer_graph(s.on.model->graph, &err), &err);
+    CK_OK(oq_dataset_synthetic(&s.on.mem, s.on.model->graph, 16, 5, &s.on.data, &err), &err);
+    const oq_widths_source source = {s.on.model, NULL, s.on.data, &s.quant};
     oq_widths_options options = {.goal = OQ_GOAL_BITS, .most = 6};
     CK_OK(oq_widths_choose(&source, &options, &s.found, &err), &err);
     ck_assert_uint_eq(s.found.count, 2);
@@ -208,7 +195,7 @@ START_TEST(weights_alone) {
     oq_quant_options quant = s.quant;
     quant.overrides = s.found.overrides;
     quant.override_count = s.found.override_count;
-    CK_OK(oq_model_clone(s.model, &clone, &err), &err);
+    CK_OK(oq_model_clone(s.on.model, &clone, &err), &err);
     CK_OK(oq_weights_store(clone, NULL, &quant, &storage, &err), &err);
     CK_OK(oq_weights_emit(storage, &err), &err);
     CK_OK(oq_onnx_size(clone, &bytes, &err), &err);
