@@ -255,5 +255,6 @@ static oq_status raise_node(oq_graph *graph, oq_node *node, void *only, oq_forms
 }
 
 oq_status oq_forms_raise(oq_graph *graph, bool foreign_only, oq_forms *out, oq_error *err) {
+    OQ_TRY(oq_raise_joined_scales(graph, err));
     return oq_forms_rewrite(graph, raise_node, &foreign_only, out, err);
 }

@@ -62,6 +62,47 @@ static oq_status split(oq_graph *graph, oq_value_id product, float first, oq_val
     return oq_graph_add_initializer(graph, oq_graph_value(graph, product)->name, to, second, err);
 }
 
+// The scales of integers 1, by element: whether `split` takes such a vector apart, element by element.
+static bool splits_scales(oq_graph *graph, const oq_node *split, oq_tensor *scales) {
+    oq_dequantized d;
+    oq_tensor ones;
+    if (split->dead || !oq_node_is(split, "Split") || !oq_dequantized_read(&d, graph, split->inputs[0]) ||
+        !d.constant || d.zero_id != OQ_NONE || d.scale->dtype != ONNXQ_FLOAT || d.constant->shape.rank != 1 ||
+        d.constant->shape.dim[0] != (int64_t)split->output_count || oq_node_int(split, "axis", 0) != 0 ||
+        oq_constant_load(graph->model->mem, d.constant, &ones, NULL) != ONNXQ_OK)
+        return false;
+    bool one = oq_form_elements(graph, d.scale_id) == oq_tensor_count(&ones);
+    for (int64_t i = 0; i < oq_tensor_count(&ones); i++) one &= oq_tensor_get_i64(&ones, i) == 1;
+    oq_tensor_release(&ones);
+    return one && oq_constant_load(graph->model->mem, d.scale, scales, NULL) == ONNXQ_OK;
+}
+
+static oq_status write_scales(oq_graph *graph, oq_node *split, const float *scales, oq_error *err) {
+    const oq_shape scalar = {.rank = 0};
+    oq_graph_remove_node(graph, split);
+    for (size_t i = 0; i < split->output_count; i++) {
+        oq_tensor tensor;
+        oq_value_id constant;
+        const oq_value_id of = split->outputs[i];
+        OQ_TRY(oq_tensor_new(graph->model->mem, ONNXQ_FLOAT, &scalar, &tensor, err));
+        *(float *)tensor.data = scales[i];
+        OQ_TRY(oq_graph_add_initializer(graph, oq_graph_value(graph, of)->name, tensor, &constant, err));
+        OQ_TRY(oq_graph_replace_uses(graph, of, constant, false, err));
+    }
+    return ONNXQ_OK;
+}
+
+oq_status oq_raise_joined_scales(oq_graph *graph, oq_error *err) {
+    oq_status status = ONNXQ_OK;
+    for (size_t n = 0; status == ONNXQ_OK && n < graph->node_count; n++) {
+        oq_tensor scales;
+        if (!splits_scales(graph, graph->nodes[n], &scales)) continue;
+        status = write_scales(graph, graph->nodes[n], scales.data, err);
+        oq_tensor_release(&scales);
+    }
+    return status;
+}
+
 // The scale that stands behind the integer 1, dequantized with it (quant/operands.c); else the value itself.
 static oq_value_id behind_one(oq_graph *graph, oq_value_id scale) {
     oq_dequantized d;

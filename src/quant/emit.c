@@ -307,6 +307,7 @@ static oq_status walk(oq_emitter *e, oq_error *err) {
             OQ_TRY(oq_emit_elementwise(e, oq_graph_node(e->graph, id), err));
         }
     }
+    OQ_TRY(oq_emit_joined_scales(e, err));
     OQ_TRY(dequantize_what_is_read(e, err));
     return oq_graph_sweep(e->graph, true, err);
 }
@@ -333,12 +334,14 @@ oq_status oq_plan_emit(oq_plan *plan, oq_graph *graph, oq_error *err) {
         .channel_zero = new_ids(&arena, plan->value_count, err),
         .scale_made = new_ids(&arena, plan->value_count, err),
         .one = OQ_NONE,
+        .scale_joined = new_ids(&arena, plan->value_count, err),
+        .joined = new_ids(&arena, plan->value_count, err),
         .replaced = oq_arena_calloc(&arena, plan->value_count + 1, sizeof(bool), err),
         .weights = oq_arena_alloc(&arena, (plan->weight_count + 1) * sizeof(oq_emitted_weight), err),
         .written = oq_arena_alloc(&arena, (plan->layer_count + 1) * sizeof(oq_emitted_weight), err)};
     oq_status status = ONNXQ_NO_MEMORY;
     if (e.quantized && e.dequantized && e.scale && e.zero && e.channel_scale && e.channel_zero &&
-        e.scale_made && e.replaced && e.weights && e.written) {
+        e.scale_made && e.scale_joined && e.joined && e.replaced && e.weights && e.written) {
         for (size_t i = 0; i < plan->weight_count; i++) e.weights[i] = OQ_EMITTED_WEIGHT_NONE;
         for (size_t i = 0; i < plan->layer_count; i++) e.written[i] = OQ_EMITTED_WEIGHT_NONE;
         memset(e.clip, -1, sizeof e.clip); // OQ_NONE

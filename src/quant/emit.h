@@ -21,8 +21,10 @@ typedef struct oq_emitter {
     oq_value_id *dequantized;  // [value_count] qdq: float again, of values that are produced as float
     oq_value_id *scale, *zero; // [value_count] by leader
     oq_value_id *channel_scale, *channel_zero; // [value_count] by leader, where they are per channel
-    oq_value_id *scale_made, one;              // [value_count] by leader: see oq_emit_product_scale
-    bool *replaced;                            // [value_count] no longer produced as float
+    // emit_scales.c: [value_count] by leader, alone and as a piece of one vector; the leaders of its pieces.
+    oq_value_id *scale_made, one, *scale_joined, *joined;
+    size_t joined_count;
+    bool *replaced;             // [value_count] no longer produced as float
     oq_value_id clip[9][2];     // by width: least and greatest integer of activations; OQ_NONE until needed
     oq_emitted_weight *weights; // [weight_count]
     int64_t *more;              // [value_count] zero channels beside a value's own
@@ -107,12 +109,14 @@ oq_status oq_emit_dequantize(oq_emitter *e, const oq_granularity *granularity, c
                              oq_value_id out, oq_error *err);
 // Zero point of a factor of MatMulInteger or ConvInteger; OQ_NONE for weights whose zero points are all 0.
 oq_status oq_emit_zero(oq_emitter *e, const oq_operand *operand, oq_value_id *out, oq_error *err);
-// The product of an activation's scale and that of weights, shaped as the latter, named after `product`: a
-// node of its own that runtimes do not fold. ONNX Runtime joins MatMulInteger, Cast, Mul and Add to one
-// kernel only where the scales' product is made by a Mul, and folds every constant but what DequantizeLinear
-// makes; so the activation's scale is the integer 1, dequantized.
+// emit_scales.c: the product of an activation's scale and that of weights, shaped as the latter, named after
+// `product`: a node of its own that runtimes do not fold. ONNX Runtime joins MatMulInteger, Cast, Mul and Add
+// to one kernel only where the scales' product is made by a Mul, and folds every constant but what
+// DequantizeLinear makes; so the activation's scale is the integer 1, dequantized. It copies DequantizeLinear
+// for each reader, so that one makes all these scales, and a Split takes them apart.
 oq_status oq_emit_product_scale(oq_emitter *e, oq_value_id activation, oq_value_id weight_scale,
                                 oq_value_id product, oq_value_id *out, oq_error *err);
+oq_status oq_emit_joined_scales(oq_emitter *e, oq_error *err); // behind the last of them
 // int32 bias and, when asked for, its scale (products of the operands' scales, one or one per channel).
 oq_status oq_emit_bias(oq_emitter *e, const oq_layer *layer, oq_value_id *bias, oq_value_id *scale,
                        oq_error *err);

@@ -138,32 +138,6 @@ oq_status oq_emit_operand_params(oq_emitter *e, const oq_operand *operand, oq_va
     return ONNXQ_OK;
 }
 
-// 1 with the scale of an activation, one for all products that read it.
-static oq_status emit_made_scale(oq_emitter *e, oq_value_id activation, oq_value_id *out, oq_error *err) {
-    const oq_value_id leader = oq_plan_leader(e->plan, activation);
-    const oq_shape scalar = {.rank = 0};
-    const int64_t one = 1;
-    *out = e->scale_made[leader];
-    if (*out != OQ_NONE) return ONNXQ_OK;
-    oq_value_id in[2], zero;
-    if (e->one == OQ_NONE)
-        OQ_TRY(oq_emit_integers(e, leader, "_one", ONNXQ_UINT8, &one, &scalar, &e->one, err));
-    in[0] = e->one;
-    OQ_TRY(oq_emit_params(e, activation, &in[1], &zero, err));
-    OQ_TRY(oq_emit_shaped(e, leader, "_scale_made", ONNXQ_FLOAT, &scalar, out, err));
-    e->scale_made[leader] = *out;
-    return oq_emit_node(e, "", "DequantizeLinear", in, 2, *out, NULL, err);
-}
-
-oq_status oq_emit_product_scale(oq_emitter *e, oq_value_id activation, oq_value_id weight_scale,
-                                oq_value_id product, oq_value_id *out, oq_error *err) {
-    const oq_shape shape = oq_graph_constant(e->graph, weight_scale)->shape;
-    oq_value_id in[2] = {OQ_NONE, weight_scale};
-    OQ_TRY(emit_made_scale(e, activation, &in[0], err));
-    OQ_TRY(oq_emit_shaped(e, product, "_scale", ONNXQ_FLOAT, &shape, out, err));
-    return oq_emit_node(e, "", "Mul", in, 2, *out, NULL, err);
-}
-
 // A bias that the float model does not have is named after the product.
 static oq_status emit_bias_integers(oq_emitter *e, const oq_layer *layer, const int64_t *q,
                                     const oq_shape *shape, oq_value_id *out, oq_error *err) {

@@ -344,6 +344,30 @@ static const struct {
     {"", "b", "Conv", 0, 0},
 };
 
+// Scales that one DequantizeLinear makes for several products.
+START_TEST(joined_scales_are_taken_apart) {
+    const char *const text = "in x float32[2,4]\nconst s float32[] 0.0078125\nconst t float32[] 0.015625\n"
+                             "const z uint8[] 128\nconst ones uint8[2] 1\n"
+                             "const made float32[2] 0.0078125 0.015625\nconst split int64[2] 1\n"
+                             "const w int8[4,4] 5 -7 3 90 -128 127 0 1 2 -60 44 17 -3\n"
+                             "const ws float32[4] 0.01 0.02 0.005 0.03\n"
+                             "xq = QuantizeLinear(x, s, z)\nd = DequantizeLinear(ones, made) axis=0\n"
+                             "a, b = Split(d, split) axis=0\np = Mul(a, ws)\ni = MatMulInteger(xq, w, z)\n"
+                             "c = Cast(i) to=1\nm = Mul(c, p)\nh = Tanh(m)\nhq = QuantizeLinear(h, t, z)\n"
+                             "q = Mul(ws, b)\nj = MatMulInteger(hq, w, z)\ne = Cast(j) to=1\n"
+                             "y = Mul(e, q)\nout y\n";
+    oq_model *before = build(text), *after = build(text);
+    oq_forms forms = rewrite(after, RAISE);
+    ck_assert_uint_eq(forms.rewritten, 2);
+    ck_assert_uint_eq(test_count(after, "MatMul"), 2);
+    ck_assert_uint_eq(test_count(after, "MatMulInteger"), 0);
+    same_outputs(before, after, 1e-5, "joined scales");
+    oq_forms_release(&forms);
+    oq_model_free(before);
+    oq_model_free(after);
+}
+END_TEST
+
 START_TEST(clips_keep_their_bounds) {
     oq_error err = {0};
     char text[2048];
@@ -447,6 +471,7 @@ int main(void) {
     tcase_add_loop_test(c, what_cannot_be_lowered_stays_with_its_reason, 0, sizeof stays / sizeof *stays);
     tcase_add_loop_test(c, foreign_operators_become_standard_ones, 0, sizeof foreign / sizeof *foreign);
     tcase_add_test(c, other_parameters_are_kept_as_factors);
+    tcase_add_test(c, joined_scales_are_taken_apart);
     tcase_add_loop_test(c, clips_keep_their_bounds, 0, sizeof clips / sizeof *clips);
     tcase_add_test(c, saturation_becomes_a_clip);
     tcase_add_test(c, weights_are_what_their_integers_mean);

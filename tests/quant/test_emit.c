@@ -176,6 +176,24 @@ START_TEST(memory_may_end_anywhere) {
 END_TEST
 
 // A body reads the float value of what is integer outside, and its own products are listed as left float.
+// Scales of activations that products with float results multiply: many come from one node.
+START_TEST(scales_of_many_products_are_made_at_once) {
+    const int layers = _i ? 8 : 7;
+    char text[2000], *at = text;
+    at += sprintf(at, "in x float32[3,6]\nh0 = Identity(x)\n");
+    for (int i = 0; i < layers; i++)
+        at += sprintf(at, "random w%d float32[6,6] %d 0.5\nm%d = MatMul(h%d, w%d)\nh%d = Tanh(m%d)\n", i,
+                      i + 1, i, i, i, i + 1, i);
+    sprintf(at, "out h%d\n", layers);
+    quantize(text);
+    ck_assert_uint_eq(test_count(pair.model, "MatMulInteger"), (size_t)layers);
+    ck_assert_uint_eq(test_count(pair.model, "DequantizeLinear"), _i ? 1 : (size_t)layers);
+    ck_assert_uint_eq(test_count(pair.model, "Split"), (size_t)_i);
+    ck_assert_msg(test_pair_sqnr(&pair) > 25, "%g dB", test_pair_sqnr(&pair));
+    test_pair_release(&pair);
+}
+END_TEST
+
 START_TEST(bodies_read_floats) {
     oq_error err = {0};
     test_pair_init(&pair, 13,
@@ -295,6 +313,7 @@ int main(void) {
     tcase_add_loop_test(tcase, bias_of_small_channels, 0, 4);
     tcase_add_test(tcase, bias_that_would_overflow);
     tcase_add_loop_test(tcase, memory_may_end_anywhere, 0, 2);
+    tcase_add_loop_test(tcase, scales_of_many_products_are_made_at_once, 0, 2);
     tcase_add_loop_test(tcase, bodies_read_floats, 0, 2);
     tcase_add_test(tcase, integers_behind_a_cast);
     tcase_add_test(tcase, no_integers_behind_a_cast);
