@@ -124,6 +124,12 @@ oq_status oq_pass_equalize(oq_graph *graph, const oq_equalize_options *options, 
 oq_status oq_pass_sub_pixel(oq_graph *graph, const bool *chosen, oq_stats *stats, size_t *count,
                             oq_error *err);
 
+// PRelu of constant slopes, none below 0 or none beyond 1, after calibration. Where convolutions of `chosen`
+// [node_count] and sums alone stand around it, it becomes LeakyRelu (one slope), or two depthwise
+// convolutions, a Relu and a sum; exact up to rounding. Values that arise get ranges in `stats`. *count: how
+// many. Wants inferred types; they are to be inferred again when it is not 0.
+oq_status oq_pass_slopes(oq_graph *graph, const bool *chosen, oq_stats *stats, size_t *count, oq_error *err);
+
 // Splitting, after calibration and equalization, for weights with one scale a tensor. A convolution whose
 // rows differ in size becomes a few, each of rows of about one size, together with the channelwise nodes and
 // depthwise convolutions behind it; a Concat joins them in front of the one convolution that reads them,

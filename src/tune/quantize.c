@@ -67,11 +67,13 @@ static oq_status split(oq_quantization *q, const bool *chosen, oq_error *err) {
 static oq_status rescale(oq_quantization *q, oq_error *err) {
     oq_graph *graph = q->model->graph;
     bool *chosen = NULL;
-    size_t convolutions, equalized = 0, smoothed = 0;
+    size_t convolutions, slopes = 0, equalized = 0, smoothed = 0;
     oq_status status;
     OQ_TRY_DONE(choose(q, &chosen, err));
     OQ_TRY_DONE(oq_pass_sub_pixel(graph, chosen, q->stats, &convolutions, err));
-    if (convolutions) {
+    if (q->quant.elementwise && q->quant.activation_bits == 8 && !q->quant.activation_symmetric)
+        OQ_TRY_DONE(oq_pass_slopes(graph, chosen, q->stats, &slopes, err));
+    if (convolutions || slopes) {
         OQ_TRY_DONE(oq_infer_graph(graph, err));
         OQ_TRY_DONE(choose(q, &chosen, err));
     }

@@ -1,4 +1,4 @@
-"""A block with HardSwish, SiLU, squeeze and excitation, residual sums (one with a Relu behind), LeakyRelu, a Concat and a ConvTranspose: valid ONNX in which ONNX Runtime computes
+"""A block with HardSwish, SiLU, squeeze and excitation, residual sums (one with a Relu behind), LeakyRelu, a Concat, a ConvTranspose and a PRelu: valid ONNX in which ONNX Runtime computes
 all of it on integers, the same there at the lowest and highest optimization level (to within steps of integers) as in onnxq. Its
 depthwise convolution gets zero channels, which change no output bit there."""
 import os
@@ -52,7 +52,10 @@ def float_model(random):
     constants.append(numpy_helper.from_array((random.standard_normal(8) * .3).astype(np.float32), "tb"))
     nodes.append(helper.make_node("ConvTranspose", ["b", "tw", "tb"], ["up"], strides=[2, 2], pads=[1, 1, 1, 1]))
     nodes.append(helper.make_node("MaxPool", ["up"], ["down"], strides=[2, 2], kernel_shape=[2, 2]))
-    conv("down", "c", 8, 1)
+    constants.append(numpy_helper.from_array(random.uniform(-.2, .5, (CHANNELS, 1, 1)).astype(np.float32), "slope"))
+    conv("down", "k", 8, 1)
+    nodes.append(helper.make_node("PRelu", ["k", "slope"], ["sloped"]))
+    conv("sloped", "c", CHANNELS, 1)
     nodes.append(helper.make_node("Concat", ["c", "z"], ["y"], axis=1))
     graph = helper.make_graph(nodes, "block", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 12, 10])],
                               [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2 * CHANNELS, 12, 10])], constants)
@@ -91,7 +94,7 @@ def main():
         subprocess.run([ONNXQ, "convert", "--no-cache", source, plain, "--format", form, "--data", samples, "--no-zero-channels", "-q"],
                        check=True)
         groups = [[a.i for n in onnx.load(f).graph.node for a in n.attribute if a.name == "group" and a.i > 1] for f in (plain, target)]
-        assert groups == [[12], [16]], groups
+        assert groups == [[12, 12, 12], [16, 16, 16]], groups
         assert np.array_equal(*(peer(f, inputs, ort.GraphOptimizationLevel.ORT_ENABLE_ALL) for f in (plain, target)))
         exact = common.exact_form(target, target + ".exact.onnx")
         for level in (ort.GraphOptimizationLevel.ORT_DISABLE_ALL, ort.GraphOptimizationLevel.ORT_ENABLE_ALL):
@@ -101,7 +104,7 @@ def main():
             assert apart > 40 and abs(loss) < .3 and sqnr(true, own) > 25
         common.session(target, target + ".optimized.onnx")
         kinds = [n.op_type for n in onnx.load(target + ".optimized.onnx").graph.node]
-        left = [k for k in kinds if k in ("Mul", "Add", "HardSigmoid", "Sigmoid", "GlobalAveragePool", "Conv", "Relu", "LeakyRelu", "ConvTranspose")]
+        left = [k for k in kinds if k in ("Mul", "Add", "HardSigmoid", "Sigmoid", "GlobalAveragePool", "Conv", "Relu", "LeakyRelu", "ConvTranspose", "PRelu")]
         assert "QLinearConcat" in kinds, kinds
         assert not left, f"not on integers in ONNX Runtime: {left}"
 
