@@ -67,12 +67,24 @@ oq_status oq_plan_dequantized(const oq_plan *plan, const oq_layer *layer, int op
 
 // --- change ---
 
+// Whether a product of matrices may get a bias that it did not have: as the int32 one of a Gemm, or in the
+// kernel that makes floats of the sums of MatMulInteger. Anywhere else it would be an Add that takes time.
+static bool takes_bias(const oq_plan *plan, const oq_layer *layer) {
+    const oq_weight *w = layer->operand[1].weight;
+    const int rank = oq_plan_rank(plan, layer->operand[0].value);
+    if (!w || layer->operand[0].constant || layer->wide || plan->options.mode != OQ_MODE_STATIC ||
+        layer->operand[1].constant->shape.rank != 2)
+        return false;
+    return plan->options.format == OQ_FORMAT_QDQ ? rank == 2 : rank >= 2 && !layer->integer;
+}
+
 size_t oq_plan_bias_count(const oq_plan *plan, const oq_layer *layer) {
-    (void)plan;
+    const bool created = layer->addend == OQ_NONE || layer->beta == 0;
     if (layer->shape == OQ_LAYER_CONV)
         return layer->operand[1].weight ? layer->operand[1].weight->outputs : 0;
+    if (created) return takes_bias(plan, layer) ? layer->operand[1].weight->outputs : 0;
     const bool weighted = layer->operand[0].weight || layer->operand[1].weight;
-    return weighted && layer->vector && layer->addend != OQ_NONE && layer->beta != 0 ? layer->bias_count : 0;
+    return weighted && layer->vector ? layer->bias_count : 0;
 }
 
 oq_status oq_plan_begin_edit(oq_plan *plan, oq_layer *layer, oq_error *err) {
@@ -102,9 +114,10 @@ static oq_status begin_bias(oq_plan *plan, oq_layer *layer, oq_error *err) {
     float *bias = oq_arena_calloc(&plan->arena, count + 1, sizeof *bias, err);
     if (!bias) return ONNXQ_NO_MEMORY;
     for (size_t c = 0; layer->vector && c < count; c++) bias[c] = layer->bias[c];
-    if (!layer->vector)
-        // Only convolutions get a bias that they did not have.
+    if (!layer->vector && layer->shape == OQ_LAYER_CONV)
         layer->integer_bias = !layer->wide && !oq_layer_is_line(layer);
+    else if (!layer->vector)
+        layer->integer_bias = plan->options.format == OQ_FORMAT_QDQ;
     layer->bias = bias;
     layer->bias_count = count;
     layer->vector = true;

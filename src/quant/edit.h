@@ -55,8 +55,8 @@ void oq_weight_rows_release(oq_weight_rows *rows);
 void oq_plan_bias_shift(const oq_plan *plan, const oq_layer *layer, float *shift);
 
 // --- change ---
-// How many output channels have a bias that costs nothing to change (a convolution gets one when it has
-// none); 0: none.
+// How many output channels have a bias that costs nothing to change (a layer gets one when it has none and
+// the format has room for it); 0: none.
 size_t oq_plan_bias_count(const oq_plan *plan, const oq_layer *layer);
 // Adds shift[c] to the bias of channel c of [oq_plan_bias_count]; shift[c] becomes 0 where the sum would not
 // fit beside the int32 accumulator, and what float32 made of it elsewhere.

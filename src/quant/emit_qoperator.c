@@ -61,7 +61,7 @@ oq_status oq_emit_zero(oq_emitter *e, const oq_operand *operand, oq_value_id *ou
 // MatMulInteger, Cast, Mul by the scales, Add: the bias and the result lose nothing to a grid of the output.
 static oq_status emit_matmul_integer(oq_emitter *e, const oq_layer *layer, oq_error *err) {
     const char *name = oq_graph_node(e->graph, layer->node)->name;
-    const bool adds = layer->addend != OQ_NONE && layer->beta != 0;
+    const bool adds = oq_layer_adds(layer);
     oq_value_id in[4], sum, cast, scale, product, result = layer->output, addend = OQ_NONE;
     for (int i = 0; i < 2; i++) {
         OQ_TRY(oq_emit_operand(e, layer, i, &in[i], err));
@@ -87,7 +87,7 @@ static oq_status emit_matmul_integer(oq_emitter *e, const oq_layer *layer, oq_er
 oq_status oq_emit_qoperator(oq_emitter *e, const oq_layer *layer, oq_error *err) {
     if (layer->shape == OQ_LAYER_CONV) return emit_conv(e, layer, err);
     const bool weighted = layer->operand[0].weight || layer->operand[1].weight;
-    const bool plain = (layer->addend == OQ_NONE || layer->beta == 0) && (weighted || layer->alpha == 1);
+    const bool plain = !oq_layer_adds(layer) && (weighted || layer->alpha == 1);
     const bool narrow = layer->integer && oq_plan_tensor(e->plan, layer->output)->grid.bits <= 8;
     return narrow && plain ? emit_qlinear_matmul(e, layer, err) : emit_matmul_integer(e, layer, err);
 }

@@ -222,6 +222,10 @@ void oq_weight_measure(oq_weight *weight); // fills reach
 oq_status oq_plan_begin_edit(oq_plan *plan, oq_layer *layer, oq_error *err);
 // True when the bias is no longer that of the float model.
 bool oq_layer_bias_edited(const oq_layer *layer);
+// True when something is added to the layer's product, as in the float model or by a correction.
+static inline bool oq_layer_adds(const oq_layer *layer) {
+    return (layer->addend != OQ_NONE && layer->beta != 0) || oq_layer_bias_edited(layer);
+}
 // pairs.c: a layer's constant operand with scales at which no sum of two neighbouring products leaves 16
 // bits, where the target asks for it.
 oq_status oq_plan_fit_pairs(oq_plan *plan, oq_layer *layer, oq_operand *operand, oq_error *err);

@@ -42,7 +42,8 @@ bool oq_plan_has_rows(const oq_layer *layer, const char **reason) {
 
 bool oq_plan_rows_are_channels(const oq_layer *layer) {
     const oq_weight *w = layer->operand[1].weight;
-    return w && w->blocks == 1 && (layer->shape == OQ_LAYER_CONV || layer->bias_count == w->outputs);
+    const bool none = layer->addend == OQ_NONE || layer->beta == 0; // a bias that comes has one for each row
+    return w && w->blocks == 1 && (layer->shape == OQ_LAYER_CONV || none || layer->bias_count == w->outputs);
 }
 
 size_t oq_plan_group(const oq_layer *layer) {

@@ -139,6 +139,54 @@ START_TEST(mean_errors_vanish) {
 }
 END_TEST
 
+// Products of matrices without bias get one where that takes no time: in Q/DQ form as Gemm, in integer
+// operators where the result is float.
+START_TEST(products_get_biases) {
+    setting s;
+    double want[5], got[5];
+    const bool qdq = _i == OQ_FORMAT_QDQ;
+    oq_error err = {0};
+    oq_quant_options options = oq_quant_defaults();
+    options.format = (oq_format)_i;
+    options.per_channel = false;
+    tune(&s, 1,
+         "in x float32[1,24]\nrandom w1 float32[24,9] 7 0.5\nrandom w2 float32[5,9] 9 0.7\n"
+         "a = MatMul(x, w1)\nr = Relu(a)\ny = Gemm(r, w2) transB=1\nout y\n",
+         3, &options, (oq_tuning){.biases = false});
+    CK_OK(oq_correct_layers(s.pair.plan, s.pair.model->graph, s.data,
+                            &(oq_correct_options){.tuning = {.biases = true}}, &s.found, &err),
+          &err);
+    ck_assert_uint_eq(s.found.layers, qdq ? 2 : 1);
+    test_pair_emit(&s.pair);
+    ck_assert_uint_eq(test_count(s.pair.model, "Gemm"), qdq ? 2 : 0);
+    ck_assert_uint_eq(test_count(s.pair.model, "QLinearMatMul"), !qdq);
+    ck_assert_uint_eq(test_count(s.pair.model, "Add"), !qdq);
+    means(&s, s.pair.original->graph, want);
+    means(&s, s.pair.model->graph, got);
+    for (int c = 0; c < 5; c++)
+        ck_assert_msg(fabs(want[c] - got[c]) < 2e-3, "column %d: %g and not %g", c, got[c], want[c]);
+    oq_plan_revert(s.pair.plan);
+    ck_assert(!oq_plan_layer(s.pair.plan, 1)->vector);
+    release(&s);
+}
+END_TEST
+
+// Of more axes, in Q/DQ form, or with an integer result it would be an Add that takes time.
+START_TEST(biases_that_cost_time_are_not_made) {
+    setting s;
+    oq_quant_options options = oq_quant_defaults();
+    options.format = (oq_format)_i;
+    tune(&s, 1,
+         _i == OQ_FORMAT_QDQ
+             ? "in x float32[1,4,24]\nrandom w1 float32[24,9] 7 0.5\ny = MatMul(x, w1)\nout y\n"
+             : "in x float32[1,4,24]\nrandom w1 float32[24,9] 7 0.5\nrandom w2 float32[9,5] 9 "
+               "0.7\na = MatMul(x, w1)\nr = Relu(a)\ny = MatMul(r, w2)\nout y\n",
+         3, &options, (oq_tuning){.biases = true});
+    ck_assert_uint_eq(oq_plan_bias_count(s.pair.plan, oq_plan_layer(s.pair.plan, 0)), 0);
+    release(&s);
+}
+END_TEST
+
 START_TEST(without_correction_means_are_off) {
     setting s;
     double want[5], got[5], worst = 0;
@@ -372,6 +420,8 @@ int main(void) {
     Suite *suite = suite_create("tune/correct");
     TCase *laws = tcase_create("laws");
     tcase_add_loop_test(laws, mean_errors_vanish, OQ_FORMAT_QOPERATOR, OQ_FORMAT_QDQ + 1);
+    tcase_add_loop_test(laws, products_get_biases, OQ_FORMAT_QOPERATOR, OQ_FORMAT_QDQ + 1);
+    tcase_add_loop_test(laws, biases_that_cost_time_are_not_made, OQ_FORMAT_QOPERATOR, OQ_FORMAT_QDQ + 1);
     tcase_add_test(laws, without_correction_means_are_off);
     tcase_add_test(laws, threads_change_no_bit);
     tcase_add_loop_test(laws, rounding_gains, OQ_FORMAT_QOPERATOR, OQ_FORMAT_QDQ + 1);
