@@ -7,8 +7,8 @@
 enum { USUAL_SIZE = 32, MOST_STEPS = 3 };
 // A part more must take away this share of the signal's power, expected with weights rounded to nearest; and
 // again so much for each READ numbers that it reads.
-#define PRICE 5e-5
-#define READ  4e5
+#define PRICE 2.5e-5
+#define READ  2e5
 
 static const oq_tensor_stats *stats_of(const oq_row_split *s, oq_value_id value) {
     const oq_tensor_stats *t = oq_stats_find(s->stats, oq_graph_value(s->graph, value)->name);

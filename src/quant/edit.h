@@ -34,6 +34,8 @@ typedef struct oq_weight_rows {
     int32_t *q;        // [outputs, depth] its integers
     size_t group;      // neighbours along depth that share a parameter; depth: one a row
     oq_qparam *params; // [outputs, ceil(depth / group)]
+    bool own_scales;   // each row has one, which may change
+    bool coarse;       // steps are wide: rows share a scale, or have fewer than 8 bits
     // Where the target adds two products in 16 bits: partner[k] are the elements of its row that element k
     // may be added with (k: none), and two of one sign sum up to pair_limit at most. NULL: any integers go.
     size_t (*partner)[2]; // [depth]
@@ -61,8 +63,8 @@ size_t oq_plan_bias_count(const oq_plan *plan, const oq_layer *layer);
 // Adds shift[c] to the bias of channel c of [oq_plan_bias_count]; shift[c] becomes 0 where the sum would not
 // fit beside the int32 accumulator, and what float32 made of it elsewhere.
 oq_status oq_plan_shift_bias(oq_plan *plan, size_t layer, float *shift, oq_error *err);
-// Gives the layer alone the integers rows->q, which lie in the grid. A row whose sums would not fit into the
-// int32 accumulator keeps what it had, and rows->q says so.
+// Gives the layer alone the integers rows->q, which lie in the grid, and with own scales these. A row whose
+// sums would not fit into the int32 accumulator keeps what it had, and rows->q says so.
 oq_status oq_plan_set_rows(oq_plan *plan, size_t layer, oq_weight_rows *rows, oq_error *err);
 // All layers as oq_plan_make left them.
 void oq_plan_revert(oq_plan *plan);

@@ -109,5 +109,6 @@ void oq_storage_adopt(oq_storage *storage, const oq_plan *plan) {
         oq_stored *stored = &storage->items[w->stored];
         oq_tensor_release(&stored->q);
         stored->q = oq_tensor_retain(&w->q);
+        for (size_t i = 0; i < oq_weight_params(w); i++) stored->params[i] = w->params[i];
     }
 }

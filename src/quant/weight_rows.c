@@ -72,6 +72,8 @@ oq_status oq_plan_take_rows(const oq_plan *plan, const oq_layer *layer, oq_weigh
                             .depth = oq_weight_depth(w),
                             .group = w->group ? w->group : oq_weight_depth(w),
                             .grid = w->grid,
+                            .coarse = !w->group && (!w->per_channel || w->grid.bits < 8),
+                            .own_scales = w->per_channel && !w->group && !w->factor,
                             .mem = plan->mem};
     oq_tensor data = {0};
     oq_status status;
@@ -105,10 +107,12 @@ static void store(oq_weight *w, const oq_weight_rows *rows) {
             const place at = place_of(w, rows->depth, 0, r, c);
             set_integer(w, at.index, rows->q[at.row]);
         }
+    for (size_t o = 0; rows->own_scales && o < rows->outputs; o++) w->params[o] = rows->params[o];
     oq_weight_measure(w);
 }
 
 static void restore_row(const oq_weight *was, oq_weight *is, oq_weight_rows *rows, size_t output) {
+    if (rows->own_scales) is->params[output] = rows->params[output] = was->params[output];
     for (int64_t r = 0; r < is->rows; r++)
         for (int64_t c = 0; c < is->columns; c++) {
             const place at = place_of(is, rows->depth, 0, r, c);

@@ -5,7 +5,7 @@
 
 // One in so many samples of the lockstep judges.
 enum { JUDGE_EVERY = 4 };
-// Rows that moments are taken of: some for each input of a sum, between two limits.
+// Rows that moments are taken of: some for each input of a sum, between two limits; or twice as many.
 enum { ROWS_PER_INPUT = 2, LEAST_ROWS = 1024, MOST_ROWS = 6144 };
 
 // A sample, and which of all rows it gives.
@@ -34,8 +34,9 @@ size_t oq_moments_samples(const oq_lockstep *l, bool judging) {
 }
 
 static size_t quota(const oq_moments *m) {
-    size_t want = ROWS_PER_INPUT * m->depth;
-    want = want < LEAST_ROWS ? LEAST_ROWS : want > MOST_ROWS ? MOST_ROWS : want;
+    const size_t factor = m->many ? 2 : 1, least = factor * LEAST_ROWS;
+    size_t want = factor * ROWS_PER_INPUT * m->depth;
+    want = want < least ? least : want > MOST_ROWS ? MOST_ROWS : want;
     const size_t fitting = oq_moments_samples(m->l, false);
     return (want + fitting - 1) / fitting;
 }

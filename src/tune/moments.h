@@ -12,6 +12,7 @@ typedef struct oq_moments {
     size_t input;         // of the part: the layer's activation
     size_t groups, depth; // of the sums
     bool centred;         // see gram.h
+    bool many;            // rows: where a step too far costs much
 } oq_moments;
 
 // How many of the lockstep's samples judge (one in four, once there are four) or do not.

@@ -120,11 +120,13 @@ static oq_status change_block(void *self, size_t block, size_t worker, oq_error 
     float *sum = oq_bench_buffer(b, worker, 0), *product = oq_bench_buffer(b, worker, 1),
           *step = oq_bench_buffer(b, worker, 2), *before = oq_bench_buffer(b, worker, 3);
     (void)err;
+    oq_round_problem was = *p;
+    was.params = b->was;
     for (size_t i = 0; i < rows; i++) {
         float *is = step + i * depth, *total = sum + i * depth;
         const float *w = p->w + (first + i) * p->pitch;
         oq_round_weights(p, p->q, first + i, is);
-        oq_round_weights(p, b->before, first + i, before);
+        oq_round_weights(&was, b->before, first + i, before);
         for (size_t k = 0; k < depth; k++) {
             total[k] = is[k] + before[k] - 2 * w[k];
             is[k] -= before[k];
@@ -143,11 +145,12 @@ static oq_status change_block(void *self, size_t block, size_t worker, oq_error 
     return ONNXQ_OK;
 }
 
-oq_status oq_round_change(const oq_round_problem *problem, const int32_t *before, double *change,
-                          oq_error *err) {
+oq_status oq_round_change(const oq_round_problem *problem, const int32_t *before, const oq_qparam *was,
+                          double *change, oq_error *err) {
     oq_bench b;
     oq_status status = oq_bench_begin(&b, problem, 4, err);
     b.before = before;
+    b.was = was ? was : problem->params;
     b.change = change;
     if (status == ONNXQ_OK) status = oq_bench_run(&b, change_block, &b, err);
     oq_bench_end(&b);

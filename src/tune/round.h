@@ -58,10 +58,14 @@ oq_status oq_round_gptq(const oq_round_problem *problem, oq_error *err);
 // descent moves and a regulariser drives to either end.
 oq_status oq_round_adaptively(const oq_round_problem *problem, oq_error *err);
 
+// Scales, one a row, with which these integers have the least error: params is problem->params, whose zero
+// points stay.
+oq_status oq_round_fit_scales(const oq_round_problem *problem, oq_qparam *params, oq_error *err);
+
 // By how much the error above changes (second is not read where there is a basis), row by row, when the
-// integers go from `before` to problem->q (of the same pitch); with ridge 0 and share 1, for second and drift
-// of samples that were not rounded on. Below 0: better.
-oq_status oq_round_change(const oq_round_problem *problem, const int32_t *before, double *change,
-                          oq_error *err);
+// integers go from `before` to problem->q (of the same pitch), and the parameters from `was` (NULL: they
+// stay); with ridge 0 and share 1, for second and drift of samples that were not rounded on. Below 0: better.
+oq_status oq_round_change(const oq_round_problem *problem, const int32_t *before, const oq_qparam *was,
+                          double *change, oq_error *err);
 
 #endif

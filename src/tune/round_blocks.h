@@ -15,6 +15,7 @@ typedef struct oq_bench {
     float *buffers;           // [threads][buffer_count][OQ_BENCH_ROWS, depth]
     size_t buffer_count;      // of a thread
     const int32_t *before;    // oq_round_change
+    const oq_qparam *was;     // the same
     double *change;
 } oq_bench;
 

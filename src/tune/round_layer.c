@@ -13,13 +13,17 @@ enum { MOST_DEPTH = 1536, LEAST_DEPTH = 16 };
 enum { LARGE = 1 << 16 }; // elements of second moments that take much memory
 // How much to trust the data is found out on one row in four, where there are enough of them.
 enum { SEARCH_EVERY = 4, SEARCH_LEAST = 64 };
+// Scales below 8 bits are fitted to the integers, and these to the scales, so often.
+enum { FIT_ROUNDS = 3, NARROW = 7 };
 
 typedef struct trial {
     float ridge, share; // see round.h
 } trial;
 
 // From data enough for all that could be fitted to hardly any.
-static const trial trials[] = {{.01F, 1}, {.1F, 1}, {1, 1}, {.1F, .5F}, {.1F, .2F}, {.01F, 0}, {.1F, 0}};
+static const trial trials[] = {{.01F, 1},  {.1F, 1},  {1, 1},   {.1F, .5F},
+                               {.1F, .2F}, {.01F, 0}, {.1F, 0}, {1, 0}};
+enum { FOR_COARSE = 1 }; // the last of them, for wide steps alone
 
 // Where up and down is decided weight by weight, a step further may still be better.
 static oq_status round_adaptively(const oq_round_problem *problem, oq_error *err) {
@@ -29,14 +33,19 @@ static oq_status round_adaptively(const oq_round_problem *problem, oq_error *err
     return oq_round_descend(&further, err);
 }
 
-static oq_status (*const methods[])(const oq_round_problem *problem, oq_error *err) = {
-    [OQ_ROUNDING_GRAM] = oq_round_descend,
-    [OQ_ROUNDING_GPTQ] = oq_round_gptq,
-    [OQ_ROUNDING_ADAROUND] = round_adaptively,
-};
+// From where a greedy order ends, a descent goes further than from the nearest integers.
+static oq_status round_greedily(const oq_round_problem *problem, oq_error *err) {
+    oq_round_problem further = *problem;
+    further.product = NULL; // of other integers
+    OQ_TRY(oq_round_gptq(problem, err));
+    return oq_round_descend(&further, err);
+}
+
+typedef oq_status (*rounder)(const oq_round_problem *problem, oq_error *err);
 
 typedef struct task {
     oq_rounding method;
+    rounder round;
     oq_lockstep *l;
     const oq_lockstep_part *part;
     const oq_layer *layer;
@@ -44,7 +53,9 @@ typedef struct task {
     size_t groups, stretches, depth; // depth: of one stretch of a row
     bool centred;                    // the bias will make up for means
     oq_weight_rows rows;
-    int32_t *nearest; // [outputs, depth of rows]
+    int32_t *nearest;  // [outputs, depth of rows]
+    oq_qparam *params; // [outputs, params of a row] as they came
+    bool narrow;       // scales are fitted, too
     oq_gram fit, judge;
     oq_round_basis *fit_basis, *judge_basis; // [groups * stretches]
     size_t every; // row of a group, or group where each has few, that is rounded now
@@ -62,7 +73,8 @@ static oq_status gather(const task *t, oq_gram *gram, bool judging, oq_error *er
                                 .input = t->input,
                                 .groups = t->groups * t->stretches,
                                 .depth = t->depth,
-                                .centred = t->centred};
+                                .centred = t->centred,
+                                .many = t->rows.coarse};
     return oq_moments_gather(&moments, judging, gram, err);
 }
 
@@ -105,8 +117,8 @@ static oq_status prepare_fit(void *self, size_t group, size_t worker, oq_error *
     (void)worker;
     problem.second = t->fit.second + from;
     problem.drift = t->fit.drift + from;
-    return oq_round_basis_make(&problem, t->method != OQ_ROUNDING_GPTQ, t->method == OQ_ROUNDING_ADAROUND,
-                               &t->fit_basis[group], err);
+    return oq_round_basis_make(&problem, t->method != OQ_ROUNDING_GPTQ,
+                               t->method == OQ_ROUNDING_ADAROUND || t->narrow, &t->fit_basis[group], err);
 }
 
 static oq_status prepare_judge(void *self, size_t group, size_t worker, oq_error *err) {
@@ -119,6 +131,18 @@ static oq_status prepare_judge(void *self, size_t group, size_t worker, oq_error
     return oq_round_basis_make(&problem, false, true, &t->judge_basis[group], err);
 }
 
+// Scales and integers in turn: GPTQ once more, or a descent from where the integers are.
+static oq_status fit_scales(const task *t, oq_round_problem *problem, oq_error *err) {
+    oq_qparam *params = t->rows.params + (problem->params - t->rows.params);
+    problem->product = NULL; // of other integers
+    const bool greedy = t->method == OQ_ROUNDING_GPTQ;
+    for (int i = 0; i < (greedy ? 1 : FIT_ROUNDS); i++) {
+        OQ_TRY(oq_round_fit_scales(problem, params, err));
+        OQ_TRY(greedy ? oq_round_gptq(problem, err) : oq_round_descend(problem, err));
+    }
+    return ONNXQ_OK;
+}
+
 static oq_status round_group(void *self, size_t group, size_t worker, oq_error *err) {
     const task *t = self;
     oq_round_problem problem = problem_of(t, group);
@@ -129,7 +153,8 @@ static oq_status round_group(void *self, size_t group, size_t worker, oq_error *
     problem.product = problem.basis->product;
     problem.ridge = t->trial->ridge;
     problem.share = t->trial->share;
-    return methods[t->method](&problem, err);
+    OQ_TRY(t->round(&problem, err));
+    return t->narrow ? fit_scales(t, &problem, err) : ONNXQ_OK;
 }
 
 static oq_status judge_group(void *self, size_t group, size_t worker, oq_error *err) {
@@ -140,6 +165,7 @@ static oq_status judge_group(void *self, size_t group, size_t worker, oq_error *
     problem.basis = &t->judge_basis[group];
     problem.share = 1;
     return oq_round_change(&problem, t->nearest + (problem.q - t->rows.q),
+                           t->params + (problem.params - t->rows.params),
                            t->change + group * rows_of_group(t), err);
 }
 
@@ -148,10 +174,15 @@ static oq_status over_groups(task *t, oq_work work, oq_error *err) {
     return many(t) ? oq_pool_run(t->l->pool, t->groups * t->stretches, work, t, err) : work(t, 0, 0, err);
 }
 
+static void take_nearest(task *t) {
+    memcpy(t->rows.q, t->nearest, t->rows.outputs * t->rows.depth * sizeof *t->nearest);
+    memcpy(t->rows.params, t->params, t->rows.outputs * params_of_row(t) * sizeof *t->params);
+}
+
 // Rounds anew, by t->trial; *change: of the error on the samples that judge, 0 when there are none.
 static oq_status round_all(task *t, double *change, oq_error *err) {
     const size_t count = t->rows.outputs * t->stretches;
-    memcpy(t->rows.q, t->nearest, t->rows.outputs * t->rows.depth * sizeof *t->nearest);
+    take_nearest(t);
     memset(t->change, 0, count * sizeof *t->change);
     OQ_TRY(over_groups(t, round_group, err));
     if (t->judge.rows > 0) OQ_TRY(over_groups(t, judge_group, err));
@@ -162,7 +193,7 @@ static oq_status round_all(task *t, double *change, oq_error *err) {
 
 // t->trial: the one that does best for some rows; without samples that judge, the one that trusts least.
 static oq_status search(task *t, oq_error *err) {
-    const size_t count = sizeof trials / sizeof *trials;
+    const size_t count = sizeof trials / sizeof *trials - (t->rows.coarse ? 0 : FOR_COARSE);
     double least = 0;
     const trial *best = trials;
     t->trial = &trials[count - 1];
@@ -197,34 +228,40 @@ static oq_status look(task *t, oq_error *err) {
     return ONNXQ_OK;
 }
 
-// AdaRound takes hundreds of products where descent takes one: it is tried with the one degree of trust that
-// suits descent best, and stays where it is better than that.
-static oq_status try_adaptive(task *t, double least, oq_error *err) {
-    const size_t bytes = t->rows.outputs * t->rows.depth * sizeof *t->rows.q;
-    double change;
-    int32_t *best = oq_mem_alloc(t->l->mem, bytes + 1, err);
+// What is dearer than a descent from the nearest integers is tried with the one degree of trust that suits
+// that best, and stays where it is better. *change: of the best so far.
+static oq_status try_also(task *t, rounder round, double *change, oq_error *err) {
+    const size_t bytes = t->rows.outputs * t->rows.depth * sizeof *t->rows.q,
+                 more = t->rows.outputs * params_of_row(t) * sizeof *t->params;
+    double own;
+    char *best = oq_mem_alloc(t->l->mem, bytes + more + 1, err);
     if (!best) return ONNXQ_NO_MEMORY;
     memcpy(best, t->rows.q, bytes);
-    t->method = OQ_ROUNDING_ADAROUND;
-    const oq_status status = round_all(t, &change, err);
-    if (status == ONNXQ_OK && t->judge.rows > 0 && !(change < least)) memcpy(t->rows.q, best, bytes);
+    memcpy(best + bytes, t->rows.params, more);
+    t->round = round;
+    const oq_status status = round_all(t, &own, err);
+    if (status == ONNXQ_OK && t->judge.rows > 0 && !(own < *change)) {
+        memcpy(t->rows.q, best, bytes);
+        memcpy(t->rows.params, best + bytes, more);
+    } else {
+        *change = own;
+    }
     oq_mem_free(t->l->mem, best);
     return status;
 }
 
 static oq_status try_all(task *t, oq_error *err) {
-    const size_t bytes = t->rows.outputs * t->rows.depth * sizeof *t->rows.q;
-    const bool adaptive = t->method == OQ_ROUNDING_ADAROUND;
     double change;
+    t->round = t->method == OQ_ROUNDING_GPTQ ? oq_round_gptq : oq_round_descend;
     OQ_TRY(look(t, err));
-    if (adaptive) t->method = OQ_ROUNDING_GRAM;
     OQ_TRY(search(t, err));
     OQ_TRY(round_all(t, &change, err));
     if (t->judge.rows > 0 && !(change < 0)) {
-        memcpy(t->rows.q, t->nearest, bytes);
+        take_nearest(t);
         change = 0;
     }
-    return adaptive ? try_adaptive(t, change, err) : ONNXQ_OK;
+    if (t->narrow && t->method != OQ_ROUNDING_GPTQ) OQ_TRY(try_also(t, round_greedily, &change, err));
+    return t->method == OQ_ROUNDING_ADAROUND ? try_also(t, round_adaptively, &change, err) : ONNXQ_OK;
 }
 
 static oq_status open_task(task *t, oq_error *err) {
@@ -235,8 +272,12 @@ static oq_status open_task(task *t, oq_error *err) {
     const size_t bytes = t->rows.outputs * t->rows.depth * sizeof *t->nearest;
     t->nearest = oq_mem_alloc(l->mem, bytes + 1, err);
     t->change = oq_mem_calloc(l->mem, t->rows.outputs * t->stretches + 1, sizeof *t->change, err);
-    if (!t->nearest || !t->change) return ONNXQ_NO_MEMORY;
+    const size_t params = t->rows.outputs * params_of_row(t) * sizeof *t->params;
+    t->params = oq_mem_alloc(l->mem, params + 1, err);
+    if (!t->nearest || !t->change || !t->params) return ONNXQ_NO_MEMORY;
     memcpy(t->nearest, t->rows.q, bytes);
+    memcpy(t->params, t->rows.params, params);
+    t->narrow = t->rows.own_scales && t->rows.grid.bits <= NARROW && t->stretches == 1 && !t->rows.partner;
     return ONNXQ_OK;
 }
 
@@ -252,6 +293,7 @@ static void close_task(task *t) {
     oq_gram_release(&t->fit);
     oq_gram_release(&t->judge);
     oq_mem_free(t->l->mem, t->nearest);
+    oq_mem_free(t->l->mem, t->params);
     oq_mem_free(t->l->mem, t->change);
     oq_weight_rows_release(&t->rows);
 }

@@ -283,11 +283,40 @@ START_TEST(the_judge_tells_the_change) {
     CK_OK(oq_round_descend(&s.problem, &err), &err);
     s.problem.ridge = 0;
     s.problem.share = 1;
-    CK_OK(oq_round_change(&s.problem, nearest, change, &err), &err);
+    CK_OK(oq_round_change(&s.problem, nearest, NULL, change, &err), &err);
     for (size_t i = 0; i < ROWS; i++) {
         const double want = error_of(&s.problem, i, s.q) - error_of(&s.problem, i, nearest);
         ck_assert_msg(fabs(change[i] - want) < 1e-4 * fabs(error_of(&s.problem, i, nearest)), "%g and not %g",
                       change[i], want);
+    }
+    end(&s);
+}
+END_TEST
+
+// No scale near by is better for a row's integers, and the judge tells what both changed together.
+START_TEST(scales_suit_their_integers) {
+    setting s;
+    int32_t nearest[ROWS * DEPTH];
+    oq_qparam was[ROWS];
+    double change[ROWS], before[ROWS];
+    begin(&s, _i, NULL);
+    memcpy(nearest, s.q, sizeof nearest);
+    memcpy(was, s.params, sizeof was);
+    s.problem.ridge = 0;
+    for (size_t i = 0; i < ROWS; i++) before[i] = error_of(&s.problem, i, nearest);
+    CK_OK(oq_round_descend(&s.problem, &err), &err);
+    CK_OK(oq_round_fit_scales(&s.problem, s.params, &err), &err);
+    CK_OK(oq_round_change(&s.problem, nearest, was, change, &err), &err);
+    for (size_t i = 0; i < ROWS; i++) {
+        const double least = error_of(&s.problem, i, s.q), scale = (double)s.params[i].scale;
+        ck_assert_msg(fabs(change[i] - (least - before[i])) < 1e-4 * fabs(before[i]), "%g and not %g",
+                      change[i], least - before[i]);
+        for (int side = -1; side < 2; side += 2) {
+            s.params[i].scale = (float)(scale * (1 + .01 * side));
+            ck_assert_double_gt(error_of(&s.problem, i, s.q), least);
+        }
+        s.params[i].scale = (float)scale;
+        ck_assert(s.params[i].scale != was[i].scale && s.params[i].zero_point == 0);
     }
     end(&s);
 }
@@ -312,8 +341,8 @@ START_TEST(a_basis_changes_no_bit) {
     ck_assert_mem_eq(with.q, without.q, sizeof with.q);
     with.problem.ridge = without.problem.ridge = 0;
     with.problem.second = NULL;
-    CK_OK(oq_round_change(&with.problem, nearest, change[0], &err), &err);
-    CK_OK(oq_round_change(&without.problem, nearest, change[1], &err), &err);
+    CK_OK(oq_round_change(&with.problem, nearest, NULL, change[0], &err), &err);
+    CK_OK(oq_round_change(&without.problem, nearest, NULL, change[1], &err), &err);
     ck_assert_mem_eq(change[0], change[1], sizeof change[0]);
     oq_round_basis_release(&mem, &basis);
     oq_gram_release(&with.gram);
@@ -338,8 +367,8 @@ START_TEST(rows_between_are_left_alone) {
     all.basis = &own, all.product = own.product;
     CK_OK(oq_round_descend(&p, &err), &err);
     CK_OK(oq_round_descend(&all, &err), &err);
-    CK_OK(oq_round_change(&p, before, change[0], &err), &err);
-    CK_OK(oq_round_change(&all, before, change[1], &err), &err);
+    CK_OK(oq_round_change(&p, before, NULL, change[0], &err), &err);
+    CK_OK(oq_round_change(&all, before, NULL, change[1], &err), &err);
     for (size_t i = 0; i < ROWS; i++) {
         const int32_t *want = i % 3 ? before : each.q;
         ck_assert_mem_eq(some.q + i * DEPTH, want + i * DEPTH, DEPTH * sizeof *want);
@@ -516,6 +545,7 @@ int main(void) {
     tcase_add_test(laws, adaptive_rounding_goes_up_or_down);
     tcase_add_loop_test(laws, independent_inputs_are_rounded_to_nearest, 0, METHODS);
     tcase_add_loop_test(laws, the_judge_tells_the_change, 0, 3);
+    tcase_add_loop_test(laws, scales_suit_their_integers, 3, 7);
     tcase_add_loop_test(laws, a_basis_changes_no_bit, 0, 3);
     tcase_add_test(laws, rows_between_are_left_alone);
     tcase_add_loop_test(laws, threads_change_no_bit, 0, METHODS);
