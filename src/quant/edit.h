@@ -50,6 +50,8 @@ bool oq_plan_has_rows(const oq_layer *layer, const char **reason);
 bool oq_plan_rows_are_channels(const oq_layer *layer);
 // Neighbours along a sum that share a parameter of that matrix; 0: all of a sum do.
 size_t oq_plan_group(const oq_layer *layer);
+// Steps of weights are wide: layers have one scale a tensor, or fewer than 8 bits.
+bool oq_plan_is_coarse(const oq_plan *plan);
 oq_status oq_plan_take_rows(const oq_plan *plan, const oq_layer *layer, oq_weight_rows *out, oq_error *err);
 void oq_weight_rows_release(oq_weight_rows *rows);
 

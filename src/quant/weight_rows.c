@@ -50,6 +50,10 @@ size_t oq_plan_group(const oq_layer *layer) {
     return (layer->operand[0].weight ? layer->operand[0].weight : layer->operand[1].weight)->group;
 }
 
+bool oq_plan_is_coarse(const oq_plan *plan) {
+    return !plan->options.per_channel || plan->options.weight_bits < 8;
+}
+
 static void fill(const oq_weight *w, const float *data, oq_weight_rows *rows) {
     for (int64_t r = 0; r < w->rows; r++)
         for (int64_t c = 0; c < w->columns; c++) {

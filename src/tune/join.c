@@ -28,8 +28,8 @@ static size_t at_most(size_t bytes, size_t limit, size_t least, size_t most) {
 }
 
 oq_status oq_lockstep_join(oq_lockstep *l, size_t part, oq_error *err) {
-    const size_t want = at_most(l->room[part], OQ_LOCKSTEP_BYTES, 1, l->count),
-                 step = at_most(l->widest, OQ_LOCKSTEP_BYTES / 4, oq_pool_threads(l->pool), l->count);
+    const size_t want = at_most(l->room[part], l->limit, 1, l->count),
+                 step = at_most(l->widest, l->limit / 4, oq_pool_threads(l->pool), l->count);
     // Each time that samples join, every part before is made ready once more.
     if (want < 2 * l->samples && (want < l->count || l->samples == l->count)) return ONNXQ_OK;
     while (l->samples < want) {

@@ -37,6 +37,7 @@ typedef struct oq_lockstep {
     size_t samples;   // the first so many of them have come as far as all parts that were run
     size_t *room;     // [part_count + 1] bytes that a sample keeps at most from there on
     size_t widest;    // bytes that it keeps at most at all
+    size_t limit;     // bytes that all of them may keep
     int32_t *slot_of; // [value_count] of values that are given or that parts read or make; -1
     size_t slot_count;
     // [samples][OQ_STREAMS][slot_count] what later parts read. What is made as integers is kept as such in
@@ -44,8 +45,11 @@ typedef struct oq_lockstep {
     oq_value *frontier;
 } oq_lockstep;
 
-// What both streams of all samples may keep, where more than one sample is on the way.
-#define OQ_LOCKSTEP_BYTES ((size_t)32 << 20)
+// What both streams of all samples may keep, where more than one sample is on the way; and where weights have
+// wide steps (fewer than 8 bits, or rows that share a scale, which are split), so that a step that the
+// samples do not show to be wrong costs much.
+#define OQ_LOCKSTEP_BYTES      ((size_t)32 << 20)
+#define OQ_LOCKSTEP_MORE_BYTES ((size_t)64 << 20)
 
 // Divides the graph into parts and measures what a sample keeps on its way: no sample has been loaded
 // afterwards. The data must outlive the lockstep.
