@@ -7,6 +7,15 @@ static oq_status replay(oq_lockstep *l, const oq_lockstep_part *part, size_t fro
     return (part->layer < 0 ? oq_lockstep_pass : oq_lockstep_visit)(l, part, from, count, err);
 }
 
+// What samples may keep, once it is known what one of them keeps.
+static size_t limit_of(const oq_lockstep *l) {
+    const size_t eight = OQ_LOCKSTEP_EIGHT * l->widest;
+    if (oq_plan_is_coarse(l->plan)) return OQ_LOCKSTEP_MORE_BYTES;
+    return eight < OQ_LOCKSTEP_LEAST   ? OQ_LOCKSTEP_LEAST
+           : eight < OQ_LOCKSTEP_BYTES ? eight
+                                       : OQ_LOCKSTEP_BYTES;
+}
+
 oq_status oq_lockstep_measure(oq_lockstep *l, oq_error *err) {
     OQ_TRY(oq_lockstep_load(l, 0, err));
     for (size_t p = 0; p < l->part_count; p++) {
@@ -18,6 +27,7 @@ oq_status oq_lockstep_measure(oq_lockstep *l, oq_error *err) {
     }
     for (size_t p = l->part_count; p-- > 0;)
         if (l->room[p] < l->room[p + 1]) l->room[p] = l->room[p + 1];
+    l->limit = limit_of(l);
     oq_lockstep_unload(l, 0);
     return ONNXQ_OK;
 }

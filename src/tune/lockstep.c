@@ -176,7 +176,6 @@ static oq_status prepare_samples(oq_lockstep *l, const size_t *indices, size_t c
 oq_status oq_lockstep_begin(oq_lockstep *l, oq_plan *plan, oq_graph *graph, oq_pool *pool,
                             const oq_dataset *data, const size_t *indices, size_t count, oq_error *err) {
     *l = (oq_lockstep){.mem = graph->model->mem, .plan = plan, .graph = graph, .pool = pool, .data = data};
-    l->limit = oq_plan_is_coarse(plan) ? OQ_LOCKSTEP_MORE_BYTES : OQ_LOCKSTEP_BYTES;
     oq_arena_init(&l->arena, l->mem);
     oq_node_id *order = NULL;
     size_t nodes;

@@ -45,10 +45,14 @@ typedef struct oq_lockstep {
     oq_value *frontier;
 } oq_lockstep;
 
-// What both streams of all samples may keep, where more than one sample is on the way; and where weights have
-// wide steps (fewer than 8 bits, or rows that share a scale, which are split), so that a step that the
-// samples do not show to be wrong costs much.
-#define OQ_LOCKSTEP_BYTES      ((size_t)32 << 20)
+// What both streams of all samples may keep, where more than one sample is on the way: what eight of them
+// keep where they keep most, so that ten samples, two of which judge, take as much memory as a thousand;
+// between two limits.
+#define OQ_LOCKSTEP_EIGHT ((size_t)8)
+#define OQ_LOCKSTEP_LEAST ((size_t)1 << 20)
+#define OQ_LOCKSTEP_BYTES ((size_t)32 << 20)
+// What they may keep where weights have wide steps (fewer than 8 bits, or rows that share a scale, which are
+// split), so that a step that the samples do not show to be wrong costs much.
 #define OQ_LOCKSTEP_MORE_BYTES ((size_t)64 << 20)
 
 // Divides the graph into parts and measures what a sample keeps on its way: no sample has been loaded
@@ -79,7 +83,7 @@ oq_status oq_lockstep_peek(const oq_lockstep *l, const oq_lockstep_part *part, s
                            int stream, oq_value *out, float *table, bool *bytes, oq_error *err);
 
 // --- join.c ---
-// Fills room and widest by running the first sample alone.
+// Fills room, widest and limit by running the first sample alone.
 oq_status oq_lockstep_measure(oq_lockstep *l, oq_error *err);
 // --- lockstep.c ---
 oq_status oq_lockstep_load(oq_lockstep *l, size_t sample, oq_error *err); // inputs of the graph

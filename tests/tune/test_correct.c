@@ -416,6 +416,49 @@ START_TEST(tables_are_judged) {
 }
 END_TEST
 
+// Most bytes that tuning holds beyond what is there before. Eight samples of the first network take more than
+// samples may keep, those of the second one less.
+static size_t peak_of(bool wide, size_t samples) {
+    static const char *const inputs[] = {"in x float32[1,3,80,80]\n", "in x float32[1,3,192,192]\n"};
+    static const char *const layers = "random w float32[32,3,3,3] 7 0.3\n"
+                                      "random v float32[32,6] 9 0.3\n"
+                                      "a = Conv(x, w) pads=[1,1,1,1]\n"
+                                      "r = Relu(a)\n"
+                                      "p = MaxPool(r) kernel_shape=[8,8] strides=[8,8]\n"
+                                      "g = GlobalAveragePool(p)\n"
+                                      "f = Flatten(g)\n"
+                                      "y = MatMul(f, v)\n"
+                                      "out y\n";
+    static const char *const values[] = {"x", "a", "y"}, *const cut[] = {"r", "p", "g", "f"};
+    const oq_quant_options options = oq_quant_defaults();
+    oq_error err = {0};
+    setting s = {0};
+    char text[1024];
+    snprintf(text, sizeof text, "%s%s", inputs[wide], layers);
+    test_pair_init(&s.pair, 13, text);
+    for (size_t i = 0; i < 3; i++) test_pair_range(&s.pair, values[i], -3, 3);
+    for (size_t i = 0; i < 4; i++) test_pair_range(&s.pair, cut[i], 0, 3);
+    test_pair_plan(&s.pair, &options);
+    oq_mem *mem = &s.pair.mem;
+    CK_OK(oq_dataset_synthetic(mem, s.pair.original->graph, samples, 3, &s.data, &err), &err);
+    const size_t before = atomic_load(&mem->used);
+    atomic_store(&mem->peak, before);
+    const oq_tuning tuning = {.biases = true, .rounding = OQ_ROUNDING_GRAM};
+    CK_OK(oq_correct_plan(s.pair.plan, s.pair.model, s.data, &(oq_correct_options){.tuning = tuning},
+                          &s.found, &err),
+          &err);
+    ck_assert_uint_eq(s.found.samples, samples < 100 ? samples - samples / 4 : 96);
+    const size_t peak = atomic_load(&mem->peak) - before;
+    release(&s);
+    return peak;
+}
+
+START_TEST(a_hundred_times_the_samples_need_no_more_memory) {
+    const size_t few = peak_of(_i, 10), many = peak_of(_i, 1000);
+    ck_assert_msg(many <= few + few / 20, "%zu bytes for 10 samples, %zu for 1000", few, many);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("tune/correct");
     TCase *laws = tcase_create("laws");
@@ -432,6 +475,10 @@ int main(void) {
     tcase_add_test(laws, revert_restores_every_layer);
     tcase_add_test(laws, a_bias_that_overflows_is_refused);
     tcase_add_loop_test(laws, tables_are_judged, 0, 2);
+    TCase *memory = tcase_create("memory");
+    tcase_set_timeout(memory, 120);
+    tcase_add_loop_test(memory, a_hundred_times_the_samples_need_no_more_memory, 0, 2);
     suite_add_tcase(suite, laws);
+    suite_add_tcase(suite, memory);
     return test_main(suite);
 }
