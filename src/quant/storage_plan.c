@@ -3,8 +3,10 @@
 #include "quant/plan.h"
 #include "quant/storage.h"
 
-// A matrix, or the kernels of a convolution: [M, C/group * k...].
+// A matrix, or the kernels of a convolution: [M, C/group * k...]. Those of a transposed one lie the other
+// way.
 static bool has_rows(const oq_stored *stored, const oq_layer *layer) {
+    if (layer->transposed) return false;
     return layer->shape == OQ_LAYER_CONV || stored->constant->shape.rank == 2;
 }
 

@@ -117,14 +117,15 @@ START_TEST(threads_change_no_bit) {
 }
 END_TEST
 
-// What two layers read, a stack of matrices, a recurrent layer's weights.
+// What two layers read, a stack of matrices, a recurrent layer's weights, a transposed convolution's.
 START_TEST(some_weights_stay) {
     setting s;
     const oq_quant_options options = weight_only(4, 0, false);
     begin(&s,
           "in x float32[2,3,12]\nrandom w float32[12,12] 3 0.5\nrandom v float32[2,12,12] 4 0.5\n"
           "random g float32[1,20,12] 5 0.5\nrandom r float32[1,20,5] 6 0.5\na = MatMul(x, w)\n"
-          "b = MatMul(a, w)\nc = MatMul(b, v)\nz = LSTM(c, g, r) hidden_size=5\nout z\n",
+          "b = MatMul(a, w)\nc = MatMul(b, v)\nz = LSTM(c, g, r) hidden_size=5\nin i float32[1,3,4,4]\n"
+          "random t float32[3,2,2,2] 7 .5\nd = ConvTranspose(i, t) strides=[2,2]\nout z d\n",
           &options, 16);
     oq_tensor before[8];
     ck_assert_uint_le(s.storage->count, 8);
@@ -132,11 +133,13 @@ START_TEST(some_weights_stay) {
     correct(&s, OQ_ROUNDING_GRAM, 1);
     ck_assert_uint_eq(s.found.rounding.tried, 0);
     static const char *const reasons[] = {"several nodes read these weights",
-                                          "several nodes read these weights", "it is no single matrix",
+                                          "several nodes read these weights",
+                                          "it is no single matrix",
                                           "samples are looked at for sums of Conv, Gemm and MatMul alone",
-                                          "samples are looked at for sums of Conv, Gemm and MatMul alone"};
-    ck_assert_uint_eq(s.storage->use_count, 5);
-    for (size_t u = 0; u < 5; u++)
+                                          "samples are looked at for sums of Conv, Gemm and MatMul alone",
+                                          "it is no single matrix"};
+    ck_assert_uint_eq(s.storage->use_count, 6);
+    for (size_t u = 0; u < 6; u++)
         ck_assert_str_eq(oq_storage_nearest(s.storage, &s.storage->uses[u]), reasons[u]);
     for (size_t i = 0; i < s.storage->count; i++) {
         ck_assert_mem_eq(s.storage->items[i].q.data, before[i].data, oq_tensor_bytes(&before[i]));
