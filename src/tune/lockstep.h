@@ -53,7 +53,7 @@ typedef struct oq_lockstep {
 #define OQ_LOCKSTEP_BYTES ((size_t)32 << 20)
 // What they may keep where weights have wide steps (fewer than 8 bits, or rows that share a scale, which are
 // split), so that a step that the samples do not show to be wrong costs much.
-#define OQ_LOCKSTEP_MORE_BYTES ((size_t)64 << 20)
+#define OQ_LOCKSTEP_MORE_BYTES ((size_t)128 << 20)
 
 // Divides the graph into parts and measures what a sample keeps on its way: no sample has been loaded
 // afterwards. The data must outlive the lockstep.
