@@ -248,7 +248,6 @@ static oq_status convert_weights(const onnxq_model *model, oq_prepared *prepared
     oq_status status;
     if (data && oq_dataset_is_synthetic(data)) data = NULL;
     facts->tuning = oq_tuning_of(options, data);
-    facts->tuning.biases = false;
     if (statistics || (data && narrow))
         OQ_TRY_DONE(find_statistics(model, prepared, statistics, data, &quant, &own, &stats, facts, err));
     OQ_TRY_DONE(choose_widths(model->session, prepared, stats, data, &quant, facts, err));

@@ -86,6 +86,17 @@ static oq_status emit_use(oq_emitter *e, const oq_stored_use *use, const oq_stor
                              use->transposed ? own->transposed : own->dequantized, err);
 }
 
+// A bias that was there keeps its name.
+static oq_status emit_bias(oq_emitter *e, const oq_stored_bias *bias, oq_error *err) {
+    oq_node *node = oq_graph_node(e->graph, bias->node);
+    const bool named = node->input_count > 2 && node->inputs[2] != OQ_NONE;
+    const oq_shape shape = OQ_SHAPE((int64_t)bias->count);
+    oq_value_id made;
+    OQ_TRY(oq_emit_floats(e, named ? node->inputs[2] : node->outputs[0], named ? "_corrected" : "_bias",
+                          bias->bias, &shape, &made, err));
+    return oq_node_set_input(e->graph, node, 2, made, err);
+}
+
 oq_status oq_storage_emit(const oq_storage *storage, oq_graph *graph, oq_error *err) {
     oq_emitter e = {.graph = graph};
     oq_emitted_store *own = oq_mem_calloc(storage->mem, storage->count + 1, sizeof *own, err);
@@ -97,6 +108,8 @@ oq_status oq_storage_emit(const oq_storage *storage, oq_graph *graph, oq_error *
         if (!use->reason && !storage->items[use->stored].dropped)
             status = emit_use(&e, use, &storage->items[use->stored], &own[use->stored], err);
     }
+    for (size_t i = 0; status == ONNXQ_OK && i < storage->bias_count; i++)
+        status = emit_bias(&e, &storage->biases[i], err);
     oq_mem_free(storage->mem, own);
     return status;
 }

@@ -41,6 +41,13 @@ typedef struct oq_stored_use {
     const char *reason; // why nothing is stored for this node
 } oq_stored_use;
 
+// A bias that makes up for what the weights lose in the mean: of a Conv or Gemm, as its input 2.
+typedef struct oq_stored_bias {
+    oq_node_id node;
+    const float *bias; // [count]
+    size_t count;
+} oq_stored_bias;
+
 typedef struct oq_storage {
     oq_mem *mem;
     oq_arena arena;
@@ -51,6 +58,8 @@ typedef struct oq_storage {
     size_t count, capacity;
     oq_stored_use *uses; // tables, then weights, in the order of the graph
     size_t use_count, use_capacity;
+    oq_stored_bias *biases; // [bias_count]
+    size_t bias_count;
     bool rounded; // by samples, and kept
 } oq_storage;
 
@@ -84,8 +93,8 @@ oq_status oq_storage_plan(const oq_storage *storage, oq_plan **out, oq_error *er
 // Why the weights of a use that is stored keep the nearest integers whatever samples say; NULL: they need
 // not.
 const char *oq_storage_nearest(const oq_storage *storage, const oq_stored_use *use);
-// Makes the weights those of the plan, as they are now.
-void oq_storage_adopt(oq_storage *storage, const oq_plan *plan);
+// Makes weights and biases those of the plan, as they are now.
+oq_status oq_storage_adopt(oq_storage *storage, const oq_plan *plan, oq_error *err);
 
 // Whether its zero points must be written: DequantizeLinear takes 0 for those left out.
 static inline bool oq_stored_has_zeros(const oq_stored *stored) {

@@ -78,7 +78,8 @@ static oq_status add_layer(oq_plan *plan, const oq_storage *s, const oq_stored_u
         return ONNXQ_OK;
     OQ_TRY(rule->describe(plan->graph, node, &plan->arena, &layer, &reason, err));
     if (reason || !has_rows(stored, &layer)) return ONNXQ_OK;
-    layer.alpha = 1; // the node multiplies by it
+    if (layer.alpha != 1 || layer.beta != 1) layer.vector = false; // no bias that is added as it is
+    layer.alpha = 1;                                               // the node multiplies by it
     layer.wide = true;
     OQ_TRY(new_weight(plan, s, use->stored, layer.shape == OQ_LAYER_CONV, &layer.operand[use->input].weight,
                       err));
@@ -104,7 +105,18 @@ oq_status oq_storage_plan(const oq_storage *storage, oq_plan **out, oq_error *er
     return status;
 }
 
-void oq_storage_adopt(oq_storage *storage, const oq_plan *plan) {
+static oq_status adopt_bias(oq_storage *s, const oq_layer *layer, oq_error *err) {
+    if (!oq_layer_bias_edited(layer)) return ONNXQ_OK;
+    const float *bias = oq_arena_memdup(&s->arena, layer->bias, layer->bias_count * sizeof *bias, err);
+    if (!bias) return ONNXQ_NO_MEMORY;
+    s->biases[s->bias_count++] = (oq_stored_bias){layer->node, bias, layer->bias_count};
+    return ONNXQ_OK;
+}
+
+oq_status oq_storage_adopt(oq_storage *storage, const oq_plan *plan, oq_error *err) {
+    storage->bias_count = 0;
+    storage->biases = oq_arena_calloc(&storage->arena, plan->layer_count + 1, sizeof *storage->biases, err);
+    if (!storage->biases) return ONNXQ_NO_MEMORY;
     for (size_t l = 0; l < plan->layer_count; l++) {
         const oq_layer *layer = &plan->layers[l];
         const oq_weight *w = layer->operand[layer->operand[0].weight ? 0 : 1].weight;
@@ -112,5 +124,7 @@ void oq_storage_adopt(oq_storage *storage, const oq_plan *plan) {
         oq_tensor_release(&stored->q);
         stored->q = oq_tensor_retain(&w->q);
         for (size_t i = 0; i < oq_weight_params(w); i++) stored->params[i] = w->params[i];
+        OQ_TRY(adopt_bias(storage, layer, err));
     }
+    return ONNXQ_OK;
 }

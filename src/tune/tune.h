@@ -60,8 +60,8 @@ oq_status oq_correct_plan(oq_plan *plan, oq_model *model, const oq_dataset *data
 // and rounding.
 oq_status oq_correct_layers(oq_plan *plan, oq_graph *graph, const oq_dataset *data,
                             const oq_correct_options *options, oq_correction *out, oq_error *err);
-// Weights of weight-only mode: the same with roundings alone, `model` being the float one that the storage
-// was made for. Each layer's rounding stays when it is better on samples of its own, and all of them when the
+// The same in weight-only mode, `model` being the float one that the storage was made for; biases of Conv and
+// Gemm alone. Each layer's rounding stays when it is better on samples of its own, and all of them when the
 // model is.
 oq_status oq_correct_storage(oq_storage *storage, oq_model *model, const oq_dataset *data,
                              const oq_correct_options *options, oq_correction *out, oq_error *err);

@@ -149,12 +149,31 @@ START_TEST(some_weights_stay) {
 }
 END_TEST
 
-START_TEST(rounding_to_nearest_does_nothing) {
+// Biases of Conv, also where there was none, and of Gemm take up what nearest integers lose in the mean; not
+// where Gemm multiplies its addend.
+START_TEST(biases_take_up_means) {
+    static const char *const text =
+        "in x float32[8,4,6,6]\nrandom w1 float32[8,4,3,3] 7 0.5\nrandom b1 float32[8] 8 1\n"
+        "random w2 float32[8,8,3,3] 9 0.3\nrandom w3 float32[20,288] 13 0.1\nrandom b3 float32[20] 14 1\n"
+        "random w4 float32[20,6] 15 0.3\nrandom b4 float32[6] 16 1\np = Relu(x)\na = Conv(p, w1, b1) "
+        "pads=[1,1,1,1]\n"
+        "r = Relu(a)\nb = Conv(r, w2) pads=[1,1,1,1]\nt = Relu(b)\nf = Flatten(t)\n"
+        "m = Gemm(f, w3, b3) transB=1\nu = Relu(m)\ny = Gemm(u, w4, b4) beta=0.5\nout y\n";
     setting s;
-    const oq_quant_options options = weight_only(4, 0, false);
-    begin(&s, network, &options, 8);
+    const oq_quant_options options = weight_only(3, 0, false);
+    begin(&s, text, &options, 96);
     correct(&s, OQ_ROUNDING_NEAREST, 1);
-    ck_assert_uint_eq(s.found.judged, 0);
+    ck_assert_msg(s.found.kept && !s.storage->rounded && s.found.rounding.tried == 0,
+                  "%d, %d, %zu; %g to %g dB, biases of %zu", s.found.kept, s.storage->rounded,
+                  s.found.rounding.tried, s.found.before, s.found.after, s.found.layers);
+    ck_assert_uint_eq(s.storage->bias_count, 3);
+    ck_assert_double_gt(s.found.after, s.found.before);
+    emitted_sqnr(&s);
+    const oq_graph *graph = s.pair.model->graph;
+    ck_assert_uint_eq(test_producer(s.pair.model, "b")->input_count, 3);
+    ck_assert_str_eq(oq_graph_value(graph, test_producer(s.pair.model, "m")->inputs[2])->name,
+                     "b3_corrected");
+    ck_assert_str_eq(oq_graph_value(graph, test_producer(s.pair.model, "y")->inputs[2])->name, "b4");
     end(&s);
 }
 END_TEST
@@ -166,7 +185,7 @@ int main(void) {
     tcase_add_loop_test(laws, rounding_gains, 0, sizeof ways / sizeof *ways);
     tcase_add_test(laws, threads_change_no_bit);
     tcase_add_test(laws, some_weights_stay);
-    tcase_add_test(laws, rounding_to_nearest_does_nothing);
+    tcase_add_test(laws, biases_take_up_means);
     suite_add_tcase(suite, laws);
     return test_main(suite);
 }
