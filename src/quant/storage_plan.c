@@ -57,7 +57,10 @@ static oq_status new_weight(oq_plan *plan, const oq_storage *s, size_t index, bo
     const oq_weight want = describe(s, index, convolution);
     oq_weight *w = *out = oq_arena_memdup(&plan->arena, &want, sizeof want, err);
     if (!w) return ONNXQ_NO_MEMORY;
-    w->params = stored->params;
+    // Of its own: adopting an edited weight must not change what reverting goes back to.
+    w->params =
+        oq_arena_memdup(&plan->arena, stored->params, oq_weight_params(w) * sizeof *stored->params, err);
+    if (!w->params) return ONNXQ_NO_MEMORY;
     w->reach = oq_arena_calloc(&plan->arena, w->outputs + 1, sizeof *w->reach, err);
     if (!w->reach) return ONNXQ_NO_MEMORY;
     OQ_TRY(oq_mem_reserve(plan->mem, (void **)&plan->weights, plan->weight_count, &plan->weight_capacity,
