@@ -135,7 +135,7 @@ static oq_status see_dynamic_quantize(twins *t, const oq_node *node) {
 
 // Whether integers from `low` to `high` are a grid of fewer bits than the type has.
 static bool is_narrow_grid(double low, double high) {
-    for (double half = 2; half <= 64; half *= 2)
+    for (int half = 2; half <= 64; half *= 2)
         if ((low == 0 && high == 2 * half - 1) || (high == half - 1 && (low == -half || low == 1 - half)))
             return true;
     return false;
