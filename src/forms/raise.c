@@ -169,7 +169,8 @@ static oq_status write_float(oq_graph *graph, const form *f, const oq_node *node
 }
 
 static oq_status raise_form(oq_graph *graph, oq_node *node, const form *f, oq_forms *forms, oq_error *err) {
-    oq_form_operand in[2], y = {.scale = OQ_NONE}, bias = {.q = OQ_NONE};
+    oq_form_operand in[2] = {{.scale = OQ_NONE}, {.scale = OQ_NONE}}, y = {.scale = OQ_NONE},
+                    bias = {.q = OQ_NONE};
     const char *reason = odd_attribute(graph, node);
     for (int i = 0; !reason && i < f->operands; i++) {
         const size_t at = (size_t)f->at[i];
