@@ -196,7 +196,7 @@ static oq_status choose_outputs(oq_judge *j, oq_error *err) {
     return status;
 }
 
-static oq_status open(oq_judge *j, size_t most, oq_error *err) {
+static oq_status open_runs(oq_judge *j, size_t most, oq_error *err) {
     const size_t all = oq_dataset_count(j->data);
     j->held_out = oq_samples_hold_out(j->data);
     const size_t every = j->held_out ? OQ_HOLD_OUT_EVERY : 1;
@@ -215,7 +215,7 @@ static oq_status open(oq_judge *j, size_t most, oq_error *err) {
 oq_status oq_judge_begin(oq_judge *j, oq_model *model, const oq_dataset *data, size_t most, oq_pool *pool,
                          oq_error *err) {
     *j = (oq_judge){.mem = model->mem, .model = model, .data = data, .pool = pool};
-    OQ_TRY(open(j, most, err));
+    OQ_TRY(open_runs(j, most, err));
     judge_run r = {.keep = j->reference};
     const oq_status status = run(j, model->graph, &r, err);
     for (size_t i = 0; status == ONNXQ_OK && i < j->count; i++)
