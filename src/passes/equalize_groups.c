@@ -1,4 +1,5 @@
 // Which layers and values equalization may rescale together.
+#include "passes/channel_sets.h"
 #include "passes/equalize.h"
 
 #include <float.h>
@@ -11,53 +12,13 @@
 // Channels that are (nearly) always 0 are treated as if they reached this share of the largest one.
 #define LEAST_SHARE 1e-3
 
-// Union-find over values; spoiled sets can not be rescaled.
+// Spoiled sets can not be rescaled.
 typedef struct finder {
     oq_equalize *e;
-    oq_value_id *leader;
-    bool *spoiled; // of leaders
+    oq_channel_sets sets;
 } finder;
 
-static oq_value_id leader_of(const finder *f, oq_value_id value) {
-    while (f->leader[value] != value) value = f->leader[value] = f->leader[f->leader[value]];
-    return value;
-}
-
-static void spoil(finder *f, oq_value_id value) {
-    if (value != OQ_NONE) f->spoiled[leader_of(f, value)] = true;
-}
-
-// Channels along axis 1 of a float32 value, or 0.
-static size_t channels_of(const oq_graph *graph, oq_value_id value) {
-    const oq_type *type = &oq_graph_value(graph, value)->type;
-    const bool known = type->kind == OQ_TYPE_TENSOR && type->dtype == ONNXQ_FLOAT && type->rank >= 2 &&
-                       oq_dim_known(type->dim[1]);
-    return known ? (size_t)type->dim[1].size : 0;
-}
-
-static void join(finder *f, oq_value_id a, oq_value_id b) {
-    const oq_graph *graph = f->e->graph;
-    const oq_value_id x = leader_of(f, a), y = leader_of(f, b);
-    const size_t channels = channels_of(graph, a);
-    const bool spoiled = f->spoiled[x] || f->spoiled[y] || !channels || channels != channels_of(graph, b);
-    f->leader[x] = y;
-    f->spoiled[y] = spoiled;
-}
-
 // --- operators ---
-
-// Only moves [N, C, 1, ...] to another form with channels along axis 1.
-static bool only_reshapes(const oq_graph *graph, const oq_node *node) {
-    if (!oq_node_is(node, "Reshape") && !oq_node_is(node, "Flatten") && !oq_node_is(node, "Squeeze"))
-        return false;
-    for (int side = 0; side < 2; side++) {
-        const oq_type *type = &oq_graph_value(graph, side ? node->outputs[0] : node->inputs[0])->type;
-        if (type->kind != OQ_TYPE_TENSOR || type->rank < 2) return false;
-        for (int d = 2; d < type->rank; d++)
-            if (type->dim[d].size != 1) return false;
-    }
-    return true;
-}
 
 // f(x / s) = f(x) / s for s > 0, channel by channel. Clip is one as long as its bounds are out of reach.
 static bool is_homogeneous(const oq_graph *graph, const oq_node *node) {
@@ -66,7 +27,7 @@ static bool is_homogeneous(const oq_graph *graph, const oq_node *node) {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (oq_node_is(node, types[i])) return true;
     if (oq_node_is(node, "MaxPool")) return node->output_count == 1; // indices stay, but are of no use here
-    return only_reshapes(graph, node);
+    return oq_keeps_channels(graph, node);
 }
 
 // A bound of a Clip, read from attribute or input. False when it is computed at run time.
@@ -129,19 +90,14 @@ static bool bias_divides(oq_graph *graph, const oq_equalize_layer *l) {
 
 static oq_status add_layer(finder *f, oq_node *node, const oq_equalize_layer *layer, oq_error *err) {
     oq_equalize *e = f->e;
-    if (channels_of(e->graph, node->inputs[0]) != layer->inputs) spoil(f, node->inputs[0]);
-    if (channels_of(e->graph, node->outputs[0]) != layer->outputs || !bias_divides(e->graph, layer))
-        spoil(f, node->outputs[0]);
+    if (oq_channels_of(e->graph, node->inputs[0]) != layer->inputs)
+        oq_channel_sets_spoil(&f->sets, node->inputs[0]);
+    if (oq_channels_of(e->graph, node->outputs[0]) != layer->outputs || !bias_divides(e->graph, layer))
+        oq_channel_sets_spoil(&f->sets, node->outputs[0]);
     OQ_TRY(oq_mem_reserve(e->graph->model->mem, (void **)&e->layers, e->layer_count, &e->layer_capacity,
                           sizeof *e->layers, err));
     e->layers[e->layer_count++] = *layer;
     return ONNXQ_OK;
-}
-
-static void spoil_all(finder *f, const oq_node *node) {
-    for (size_t i = 0; i < node->input_count; i++) spoil(f, node->inputs[i]);
-    for (size_t i = 0; i < node->capture_count; i++) spoil(f, node->captures[i]);
-    for (size_t i = 0; i < node->output_count; i++) spoil(f, node->outputs[i]);
 }
 
 // What a node does to the sets of the values around it.
@@ -152,19 +108,21 @@ static oq_status visit(finder *f, oq_node *node, oq_error *err) {
     const size_t inputs = node->input_count;
     const bool plain = node->region == OQ_NONE && inputs && node->output_count && node->inputs[0] != OQ_NONE;
     if (plain && f->e->options->chosen[node->id] && describe(graph, node, &layer)) {
-        for (size_t i = 2; i < inputs; i++) spoil(f, node->inputs[i]); // a bias that is computed
+        for (size_t i = 2; i < inputs; i++)
+            oq_channel_sets_spoil(&f->sets, node->inputs[i]); // a bias that is computed
         return add_layer(f, node, &layer, err);
     }
     if (plain && oq_node_is(node, "Add") && inputs == 2 && !oq_graph_constant(graph, node->inputs[0]) &&
         !oq_graph_constant(graph, node->inputs[1])) {
-        join(f, node->inputs[0], node->outputs[0]);
-        join(f, node->inputs[1], node->outputs[0]);
+        oq_channel_sets_join(&f->sets, node->inputs[0], node->outputs[0]);
+        oq_channel_sets_join(&f->sets, node->inputs[1], node->outputs[0]);
     } else if (plain && is_homogeneous(graph, node) &&
                (!oq_node_is(node, "Clip") || clip_bounds(graph, node, &low, &high))) {
-        for (size_t i = 1; i < inputs; i++) spoil(f, node->inputs[i]); // of no effect on constants
-        join(f, node->inputs[0], node->outputs[0]);
+        for (size_t i = 1; i < inputs; i++)
+            oq_channel_sets_spoil(&f->sets, node->inputs[i]); // of no effect on constants
+        oq_channel_sets_join(&f->sets, node->inputs[0], node->outputs[0]);
     } else {
-        spoil_all(f, node);
+        oq_channel_sets_spoil_node(&f->sets, node);
     }
     return ONNXQ_OK;
 }
@@ -182,16 +140,17 @@ static void check_sets(finder *f, size_t *before, size_t *behind) {
     oq_equalize *e = f->e;
     for (size_t i = 0; i < e->layer_count; i++) {
         const oq_node *node = e->layers[i].node;
-        before[leader_of(f, node->outputs[0])]++;
-        behind[leader_of(f, node->inputs[0])]++;
-        if (!channel_stats(e, node->inputs[0], e->layers[i].inputs)) spoil(f, node->inputs[0]);
+        before[oq_channel_sets_leader(&f->sets, node->outputs[0])]++;
+        behind[oq_channel_sets_leader(&f->sets, node->inputs[0])]++;
+        if (!channel_stats(e, node->inputs[0], e->layers[i].inputs))
+            oq_channel_sets_spoil(&f->sets, node->inputs[0]);
     }
     for (size_t v = 0; v < e->graph->value_count; v++) {
         const oq_gvalue *value = oq_graph_value(e->graph, (oq_value_id)v);
         const bool known = !value->dead && oq_stats_find(e->stats, value->name) != NULL;
         if (value->is_input || value->is_output || value->is_capture || value->initializer ||
-            (known && !channel_stats(e, (oq_value_id)v, channels_of(e->graph, (oq_value_id)v))))
-            spoil(f, (oq_value_id)v);
+            (known && !channel_stats(e, (oq_value_id)v, oq_channels_of(e->graph, (oq_value_id)v))))
+            oq_channel_sets_spoil(&f->sets, (oq_value_id)v);
     }
 }
 
@@ -203,10 +162,11 @@ static oq_status make_groups(finder *f, const size_t *before, const size_t *behi
     if (!e->groups) return ONNXQ_NO_MEMORY;
     for (size_t v = 0; v < values; v++) e->group_of[v] = OQ_NONE;
     for (size_t v = 0; v < values; v++) {
-        const oq_value_id leader = leader_of(f, (oq_value_id)v);
-        if (f->spoiled[leader] || !before[leader] || !behind[leader] || leader != (oq_value_id)v) continue;
+        const oq_value_id leader = oq_channel_sets_leader(&f->sets, (oq_value_id)v);
+        if (f->sets.spoiled[leader] || !before[leader] || !behind[leader] || leader != (oq_value_id)v)
+            continue;
         oq_equalize_group *g = &e->groups[e->group_count];
-        const size_t n = g->channels = channels_of(e->graph, (oq_value_id)v);
+        const size_t n = g->channels = oq_channels_of(e->graph, (oq_value_id)v);
         e->group_of[v] = (int32_t)e->group_count++;
         g->factor = oq_mem_calloc(mem, 8 * n, sizeof *g->factor, err);
         if (!g->factor) return ONNXQ_NO_MEMORY;
@@ -214,7 +174,8 @@ static oq_status make_groups(finder *f, const size_t *before, const size_t *behi
         g->scratch = g->weight + n;
         for (size_t c = 0; c < n; c++) g->factor[c] = 1;
     }
-    for (size_t v = 0; v < values; v++) e->group_of[v] = e->group_of[leader_of(f, (oq_value_id)v)];
+    for (size_t v = 0; v < values; v++)
+        e->group_of[v] = e->group_of[oq_channel_sets_leader(&f->sets, (oq_value_id)v)];
     return ONNXQ_OK;
 }
 
@@ -307,11 +268,9 @@ static oq_status begin(finder *f, oq_equalize *e, size_t **counts, oq_error *err
     const size_t values = e->graph->value_count + 1;
     *f = (finder){.e = e};
     e->group_of = oq_mem_calloc(mem, values, sizeof *e->group_of, err);
-    f->leader = oq_mem_calloc(mem, values, sizeof *f->leader, err);
-    f->spoiled = oq_mem_calloc(mem, values, sizeof *f->spoiled, err);
     *counts = oq_mem_calloc(mem, 2 * values, sizeof **counts, err);
-    if (!e->group_of || !f->leader || !f->spoiled || !*counts) return ONNXQ_NO_MEMORY;
-    for (size_t v = 0; v < values; v++) f->leader[v] = (oq_value_id)v;
+    if (!e->group_of || !*counts) return ONNXQ_NO_MEMORY;
+    OQ_TRY(oq_channel_sets_begin(&f->sets, e->graph, err));
     for (size_t n = 0; n < e->graph->node_count; n++)
         if (!e->graph->nodes[n]->dead) OQ_TRY(visit(f, e->graph->nodes[n], err));
     return ONNXQ_OK;
@@ -327,8 +286,7 @@ oq_status oq_equalize_find(oq_equalize *e, oq_error *err) {
     OQ_TRY_DONE(make_groups(&f, counts, counts + e->graph->value_count, err));
     OQ_TRY_DONE(measure(e, err));
 done:
-    oq_mem_free(mem, f.leader);
-    oq_mem_free(mem, f.spoiled);
+    oq_channel_sets_release(&f.sets);
     oq_mem_free(mem, counts);
     return status;
 }
@@ -355,6 +313,6 @@ void oq_equalize_axes(oq_graph *graph, int *axis) {
         if (!is_layer && !is_homogeneous(graph, node) && !oq_node_is(node, "Add")) continue;
         const oq_value_id ends[] = {node->inputs[0], node->outputs[0]};
         for (size_t i = 0; i < 2; i++)
-            if (axis[ends[i]] < 0 && channels_of(graph, ends[i])) axis[ends[i]] = 1;
+            if (axis[ends[i]] < 0 && oq_channels_of(graph, ends[i])) axis[ends[i]] = 1;
     }
 }

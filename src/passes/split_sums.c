@@ -1,6 +1,7 @@
 // Splitting of layers whose outputs are summed up, pooled or read more than once. Values that such nodes join
 // have one order of channels; it is changed in all layers before and behind them, so that rows of one size
 // stand side by side and each layer is cut where it gains by that.
+#include "passes/channel_sets.h"
 #include "passes/split_rows.h"
 
 #include <stdlib.h>
@@ -8,12 +9,10 @@
 
 enum { MOST_TAIL = 4 };
 
-// Union-find over values; channels of spoiled sets stay where they are.
+// Channels of spoiled sets stay where they are.
 typedef struct finder {
     oq_row_split s; // graph, options, statistics
-    size_t values;
-    oq_value_id *leader;
-    bool *spoiled; // of leaders
+    oq_channel_sets sets;
 } finder;
 
 // One of these sets, and the layers around it.
@@ -28,45 +27,6 @@ typedef struct set {
     size_t *cuts;          // [channels] numbers in order
 } set;
 
-static oq_value_id leader_of(const finder *f, oq_value_id value) {
-    while (f->leader[value] != value) value = f->leader[value] = f->leader[f->leader[value]];
-    return value;
-}
-
-static void spoil(const finder *f, oq_value_id value) {
-    if (value != OQ_NONE) f->spoiled[leader_of(f, value)] = true;
-}
-
-// Channels along axis 1 of a float32 value, or 0.
-static size_t channels_of(const oq_graph *graph, oq_value_id value) {
-    const oq_type *type = &oq_graph_value(graph, value)->type;
-    const bool known = type->kind == OQ_TYPE_TENSOR && type->dtype == ONNXQ_FLOAT && type->rank >= 2 &&
-                       oq_dim_known(type->dim[1]);
-    return known ? (size_t)type->dim[1].size : 0;
-}
-
-static void join(const finder *f, oq_value_id a, oq_value_id b) {
-    const oq_value_id x = leader_of(f, a), y = leader_of(f, b);
-    const size_t channels = channels_of(f->s.graph, a);
-    const bool spoiled =
-        f->spoiled[x] || f->spoiled[y] || !channels || channels != channels_of(f->s.graph, b);
-    f->leader[x] = y;
-    f->spoiled[y] = spoiled;
-}
-
-// Only moves [N, C, 1, ...] to [N, C, ...].
-static bool only_reshapes(const oq_graph *graph, const oq_node *node) {
-    if (!oq_node_is(node, "Reshape") && !oq_node_is(node, "Flatten") && !oq_node_is(node, "Squeeze"))
-        return false;
-    for (int side = 0; side < 2; side++) {
-        const oq_type *type = &oq_graph_value(graph, side ? node->outputs[0] : node->inputs[0])->type;
-        if (type->kind != OQ_TYPE_TENSOR || type->rank < 2) return false;
-        for (int d = 2; d < type->rank; d++)
-            if (type->dim[d].size != 1) return false;
-    }
-    return true;
-}
-
 // Of two values of one rank, element by element.
 static bool is_pairwise(oq_graph *graph, const oq_node *node) {
     if ((!oq_node_is(node, "Add") && !oq_node_is(node, "Mul")) || node->region != OQ_NONE) return false;
@@ -76,45 +36,35 @@ static bool is_pairwise(oq_graph *graph, const oq_node *node) {
            oq_graph_value(graph, node->inputs[1])->type.rank;
 }
 
-static void spoil_all(const finder *f, const oq_node *node) {
-    for (size_t i = 0; i < node->input_count; i++) spoil(f, node->inputs[i]);
-    for (size_t i = 0; i < node->capture_count; i++) spoil(f, node->captures[i]);
-    for (size_t i = 0; i < node->output_count; i++) spoil(f, node->outputs[i]);
-}
-
 // What a node does to the sets around it. Constants stand in no set.
 static void visit(finder *f, const oq_node *node) {
     oq_row_split *s = &f->s;
     size_t inner;
     const bool plain = node->input_count && node->output_count == 1 && node->inputs[0] != OQ_NONE;
-    s->channels = plain ? channels_of(s->graph, node->inputs[0]) : 0;
+    s->channels = plain ? oq_channels_of(s->graph, node->inputs[0]) : 0;
     if (s->channels && oq_split_is_depthwise(s, node)) {
-        join(f, node->inputs[0], node->outputs[0]);
+        oq_channel_sets_join(&f->sets, node->inputs[0], node->outputs[0]);
     } else if (s->channels && oq_split_reader(s, node, &inner)) {
-        if (!oq_split_is_dense(s, node)) spoil(f, node->outputs[0]);
-    } else if (plain && (oq_split_is_channelwise(s->graph, node) || only_reshapes(s->graph, node))) {
-        join(f, node->inputs[0], node->outputs[0]);
+        if (!oq_split_is_dense(s, node)) oq_channel_sets_spoil(&f->sets, node->outputs[0]);
+    } else if (plain && (oq_split_is_channelwise(s->graph, node) || oq_keeps_channels(s->graph, node))) {
+        oq_channel_sets_join(&f->sets, node->inputs[0], node->outputs[0]);
     } else if (plain && is_pairwise(s->graph, node)) {
-        join(f, node->inputs[0], node->outputs[0]);
-        join(f, node->inputs[1], node->outputs[0]);
+        oq_channel_sets_join(&f->sets, node->inputs[0], node->outputs[0]);
+        oq_channel_sets_join(&f->sets, node->inputs[1], node->outputs[0]);
     } else {
-        spoil_all(f, node);
+        oq_channel_sets_spoil_node(&f->sets, node);
     }
 }
 
 static oq_status find_sets(finder *f, oq_error *err) {
     const oq_graph *graph = f->s.graph;
-    oq_mem *mem = graph->model->mem;
-    f->values = graph->value_count;
-    f->leader = oq_mem_calloc(mem, f->values + 1, sizeof *f->leader, err);
-    f->spoiled = oq_mem_calloc(mem, f->values + 1, sizeof *f->spoiled, err);
-    if (!f->leader || !f->spoiled) return ONNXQ_NO_MEMORY;
-    for (size_t v = 0; v < f->values; v++) f->leader[v] = (oq_value_id)v;
+    OQ_TRY(oq_channel_sets_begin(&f->sets, graph, err));
     for (size_t n = 0; n < graph->node_count; n++)
         if (!graph->nodes[n]->dead) visit(f, graph->nodes[n]);
-    for (size_t v = 0; v < f->values; v++) {
+    for (size_t v = 0; v < f->sets.count; v++) {
         const oq_gvalue *value = oq_graph_value(graph, (oq_value_id)v);
-        if (value->is_input || value->is_output || value->is_capture) spoil(f, (oq_value_id)v);
+        if (value->is_input || value->is_output || value->is_capture)
+            oq_channel_sets_spoil(&f->sets, (oq_value_id)v);
     }
     return ONNXQ_OK;
 }
@@ -124,13 +74,15 @@ static oq_status find_sets(finder *f, oq_error *err) {
 static bool reads(const set *t, const oq_node *node) {
     size_t inner;
     return !node->dead && node->input_count && node->inputs[0] != OQ_NONE &&
-           (size_t)node->inputs[0] < t->f->values && leader_of(t->f, node->inputs[0]) == t->leader &&
+           (size_t)node->inputs[0] < t->f->sets.count &&
+           oq_channel_sets_leader(&t->f->sets, node->inputs[0]) == t->leader &&
            oq_split_reader(&t->s, node, &inner);
 }
 
 static bool writes(const set *t, const oq_node *node) {
-    return !node->dead && node->output_count && (size_t)node->outputs[0] < t->f->values &&
-           leader_of(t->f, node->outputs[0]) == t->leader && oq_split_is_dense(&t->s, node);
+    return !node->dead && node->output_count && (size_t)node->outputs[0] < t->f->sets.count &&
+           oq_channel_sets_leader(&t->f->sets, node->outputs[0]) == t->leader &&
+           oq_split_is_dense(&t->s, node);
 }
 
 static oq_status find_writers(set *t, oq_error *err) {
@@ -281,8 +233,9 @@ static oq_status reorder_all(const set *t, oq_error *err) {
     const oq_graph *graph = t->s.graph;
     for (size_t n = 0; n < graph->node_count; n++) {
         oq_node *node = graph->nodes[n];
-        const bool inside = !node->dead && node->output_count && (size_t)node->outputs[0] < t->f->values &&
-                            leader_of(t->f, node->outputs[0]) == t->leader;
+        const bool inside = !node->dead && node->output_count &&
+                            (size_t)node->outputs[0] < t->f->sets.count &&
+                            oq_channel_sets_leader(&t->f->sets, node->outputs[0]) == t->leader;
         // A layer may read what it adds to.
         if (reads(t, node)) OQ_TRY(oq_split_reorder_reader(&t->s, node, err));
         if (inside && (oq_split_is_dense(&t->s, node) || oq_split_is_depthwise(&t->s, node)))
@@ -321,9 +274,11 @@ static oq_status cut_writer(const set *t, size_t writer, size_t *count, oq_error
 // Nobody may take them, or their statistics, for what they were.
 static oq_status rename_values(const set *t, oq_error *err) {
     oq_graph *graph = t->s.graph;
-    for (size_t v = 0; v < t->f->values; v++) {
+    for (size_t v = 0; v < t->f->sets.count; v++) {
         const oq_gvalue *value = oq_graph_value(graph, (oq_value_id)v);
-        if (value->dead || value->initializer || leader_of(t->f, (oq_value_id)v) != t->leader) continue;
+        if (value->dead || value->initializer ||
+            oq_channel_sets_leader(&t->f->sets, (oq_value_id)v) != t->leader)
+            continue;
         const char *name = oq_arena_printf(&graph->model->arena, err, "%s_reordered", value->name);
         if (!name) return ONNXQ_NO_MEMORY;
         OQ_TRY(oq_graph_unique_name(graph, name, &name, err));
@@ -367,12 +322,12 @@ done:
 
 // Sets that something writes and something reads, of more channels than one.
 static oq_status split_all(const finder *f, size_t *count, oq_error *err) {
-    for (size_t v = 0; v < f->values; v++) {
+    for (size_t v = 0; v < f->sets.count; v++) {
         const oq_value_id id = (oq_value_id)v;
         const oq_gvalue *value = oq_graph_value(f->s.graph, id);
         set t = {.f = f, .s = f->s, .leader = id};
-        if (value->initializer || leader_of(f, id) != id || f->spoiled[id]) continue;
-        t.s.channels = channels_of(f->s.graph, id);
+        if (value->initializer || oq_channel_sets_leader(&f->sets, id) != id || f->sets.spoiled[id]) continue;
+        t.s.channels = oq_channels_of(f->s.graph, id);
         if (t.s.channels > 1) OQ_TRY(split_set(&t, count, err));
     }
     return ONNXQ_OK;
@@ -386,7 +341,6 @@ oq_status oq_split_sums(oq_graph *graph, const oq_split_rows_options *options, o
     OQ_TRY_DONE(find_sets(&f, err));
     OQ_TRY_DONE(split_all(&f, count, err));
 done:
-    oq_mem_free(graph->model->mem, f.leader);
-    oq_mem_free(graph->model->mem, f.spoiled);
+    oq_channel_sets_release(&f.sets);
     return status;
 }
